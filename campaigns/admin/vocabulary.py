@@ -1,0 +1,79 @@
+"""What the audience builder can offer: the registry of conditions, as plain data for the page."""
+
+from typing import Any
+
+from django.db.models import Model, Q
+
+from campaigns import audiences
+from campaigns.conditions import REGISTRY, Condition, Names, OneOf, Parameter
+from campaigns.models import Audience
+
+# Up to here a page carries every name; above, it asks while one types.
+MOST_CHOICES = 100
+MOST_FOUND = 20
+TYPES = {int: "whole", float: "number", str: "text"}
+HIGHEST = {"score": 1, "percent": 100, "days": 36_500}
+
+
+def vocabulary() -> dict[str, Any]:
+    """Every condition with its parameters, and the limits of a definition."""
+    return {
+        "conditions": [_condition(condition) for condition in REGISTRY.values()],
+        "deepest": audiences.DEEPEST,
+        "most": audiences.MOST_CLAUSES,
+    }
+
+
+def saved() -> list[dict[str, Any]]:
+    """Saved audiences, to start another from."""
+    rows = Audience.objects.values("code", "name", "definition")
+    return [dict(row) for row in rows]
+
+
+def names(*, source: str, term: str) -> list[tuple[str, str]]:
+    """Rows that a parameter may name, by code or by name; nothing for an unknown source."""
+    for condition in REGISTRY.values():
+        for parameter in condition.parameters:
+            allows = parameter.allows
+            if isinstance(allows, Names) and _source(allows) == source:
+                return _rows(allows, term)
+    return []
+
+
+def _condition(condition: Condition) -> dict[str, Any]:
+    return {
+        "name": condition.name,
+        "title": condition.name.replace("_", " "),
+        "summary": condition.summary,
+        "parameters": [_parameter(parameter) for parameter in condition.parameters],
+    }
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": parameter.name,
+        "title": parameter.name.replace("_", " "),
+        "type": TYPES.get(parameter.type, "number"),
+        "is_required": parameter.is_required,
+        "highest": HIGHEST.get(parameter.name),
+    }
+    match parameter.allows:
+        case OneOf(words):
+            found |= {"type": "choice", "choices": [(word, word) for word in words]}
+        case Names() as allows if allows.model._default_manager.count() > MOST_CHOICES:
+            found |= {"type": "search", "source": _source(allows)}
+        case Names() as allows:
+            found |= {"type": "choice", "choices": _rows(allows, "", MOST_CHOICES)}
+    return found
+
+
+def _rows(allows: Names, term: str, most: int = MOST_FOUND) -> list[tuple[str, str]]:
+    model: type[Model] = allows.model
+    rows = model._default_manager.order_by("name")
+    if term:
+        rows = rows.filter(Q(name__icontains=term) | Q(**{f"{allows.field}__istartswith": term}))
+    return list(rows.values_list(allows.field, "name")[:most])
+
+
+def _source(allows: Names) -> str:
+    return allows.model._meta.label_lower

@@ -1,0 +1,85 @@
+"""Entries, states and reasons in the words of a marketer."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from campaigns.models import Delivery
+
+TONES = {"draft": "", "live": "good", "paused": "warning", "finished": ""}
+DELIVERY_TONES = {"sent": "good", "unknown": "warning", "failed": "bad"}
+WEEKDAYS = ("Sundays", "Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays")
+
+
+def entry_in_words(entry: Mapping[str, Any]) -> str:
+    """14 days before school start where the member lives, at 10:00."""
+    at = f"at {entry.get('local_time', '10:00')} on the member's clock"
+    match entry.get("kind"):
+        case "moment":
+            when = datetime.fromisoformat(entry["at"])
+            return f"On {when:%d %B %Y at %H:%M} (UTC{when:%z}), everybody at once"
+        case "local":
+            when = datetime.fromisoformat(entry["date"])
+            return f"On {when:%d %B %Y} {at}"
+        case "occasion":
+            what = str(entry["occasion"]).replace("-", " ")
+            return f"{_offset(entry)} {what} where the member lives, {at}"
+        case "member_date":
+            what = {"birthday": "the member's birthday"}.get(
+                entry["date"], "the day the member joined"
+            )
+            return f"{_offset(entry)} {what}, {at}"
+        case "interaction":
+            return f"{_wait(entry)} a {str(entry['interaction']).replace('-', ' ')}{_about(entry)}"
+        case "recurring":
+            return _again(str(entry["crontab"]))
+    return "Nobody knows when"
+
+
+def reason_in_words(reason: str) -> str:
+    """consent -> no consent for any of its channels"""
+    known = dict(Delivery.Reason.choices)
+    return str(known.get(reason, reason))
+
+
+def percent(share: float) -> str:
+    return f"{share * 100:.1f} %"
+
+
+def _offset(entry: Mapping[str, Any]) -> str:
+    days = int(entry.get("offset_days", 0))
+    if days == 0:
+        return "On"
+    unit = "day" if abs(days) == 1 else "days"
+    return f"{abs(days)} {unit} {'before' if days < 0 else 'after'}"
+
+
+def _wait(entry: Mapping[str, Any]) -> str:
+    minutes = int(entry.get("delay_minutes", 0))
+    for size, unit in ((1440, "day"), (60, "hour"), (1, "minute")):
+        if minutes and minutes % size == 0:
+            count = minutes // size
+            return f"{count} {unit}{'s' if count > 1 else ''} after"
+    return "Right after"
+
+
+def _about(entry: Mapping[str, Any]) -> str:
+    said = [
+        f"{key} {entry[key]}" for key in ("place", "category", "sku", "interest") if key in entry
+    ]
+    return f" ({', '.join(said)})" if said else ""
+
+
+def _again(crontab: str) -> str:
+    minute, hour, month_day, month, weekday = crontab.split()
+    at = f"{hour:>02}:{minute:>02} on the member's clock"
+    if not (minute.isdecimal() and hour.isdecimal() and month == "*"):
+        return f"By the crontab {crontab}, on the member's clock"
+    if month_day == weekday == "*":
+        return f"Every day at {at}"
+    days = weekday.split(",")
+    if month_day == "*" and all(day in "01234567" for day in days):
+        return f"{', '.join(WEEKDAYS[int(day) % 7] for day in days)} at {at}"
+    if weekday == "*" and month_day.isdecimal():
+        return f"Every month on day {month_day} at {at}"
+    return f"By the crontab {crontab}, on the member's clock"

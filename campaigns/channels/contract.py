@@ -1,0 +1,55 @@
+"""What every channel promises to the sender."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Protocol
+
+from campaigns.rendering import Message
+
+
+class Result(Enum):
+    SENT = "sent"
+    REFUSED = "refused"  # For good: another try cannot help.
+    RETRY = "retry"  # Not now: try later.
+    IN_DOUBT = "in doubt"  # It may have gone out, and a second one would be a double.
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one message; `detail` is the provider's word."""
+
+    message: Message
+    result: Result
+    detail: str = ""
+
+
+class Carrier(Protocol):
+    """A channel.
+
+    `chunk`: how many messages are put at risk together: they are marked as being sent before the
+    call, and are in doubt if the worker dies within it.
+    `resends_in_doubt`: whether sending again cannot double, because the provider or the device
+    drops the second one.
+    `is_transactional`: whether sending is a row in our own database, committed with the record.
+    """
+
+    chunk: int
+    is_transactional: bool
+
+    @property
+    def resends_in_doubt(self) -> bool: ...
+
+    def open(self) -> None:
+        """Connect, if the channel keeps a connection; raises `Unreachable`."""
+
+    def close(self) -> None:
+        """Disconnect."""
+
+    def send(self, messages: Sequence[Message], *, now: datetime) -> list[Outcome]:
+        """Send these messages, one outcome each, in order."""
+
+
+class Unreachable(Exception):
+    """The provider does not answer: nothing was sent."""

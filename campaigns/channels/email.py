@@ -1,0 +1,121 @@
+"""E-mail through Django's mail interface: SMTP, or any provider of django-anymail.
+
+The Message-ID is the delivery's, so a provider that drops repeats makes a resend harmless. Plain
+SMTP cannot tell, so there each message is put at risk alone, and one in doubt is not sent again:
+one whose sender died, or whose server fell silent after the text had left.
+"""
+
+import contextlib
+import smtplib
+from collections.abc import Sequence
+from datetime import datetime
+from email.utils import formataddr
+from urllib.parse import urlsplit
+
+from anymail.exceptions import AnymailError, AnymailRecipientsRefused
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.utils import timezone
+from django.utils.encoding import punycode
+
+from campaigns.channels.contract import Outcome, Result, Unreachable
+from campaigns.rendering import Message
+
+
+class Email:
+    chunk = 1
+    is_transactional = False
+
+    def __init__(self) -> None:
+        self._connection: BaseEmailBackend | None = None
+        self._is_smtp = False
+        self._may_have_left = False
+
+    @property
+    def resends_in_doubt(self) -> bool:
+        return bool(settings.EMAIL_PROVIDER_DEDUPLICATES)
+
+    def open(self) -> None:
+        self._connection = get_connection()
+        try:
+            self._connection.open()
+        except (OSError, smtplib.SMTPException) as error:
+            self._connection = None
+            raise Unreachable(str(error)) from error
+        smtp = getattr(self._connection, "connection", None)
+        self._is_smtp = isinstance(smtp, smtplib.SMTP)
+        if isinstance(smtp, smtplib.SMTP):
+            self._watch(smtp)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            # What was sent was acknowledged; a broken goodbye changes nothing.
+            with contextlib.suppress(OSError, smtplib.SMTPException):
+                self._connection.close()
+            self._connection = None
+
+    def send(self, messages: Sequence[Message], *, now: datetime) -> list[Outcome]:
+        return [self._send(message, now=now) for message in messages]
+
+    def _watch(self, smtp: smtplib.SMTP) -> None:
+        """Notice when a message's text begins to leave: a refusal before that is no doubt."""
+        transmit = smtp.data
+
+        def data(text: bytes | str) -> tuple[int, bytes]:
+            self._may_have_left = True
+            return transmit(text)
+
+        smtp.data = data  # type: ignore[method-assign, assignment]
+
+    def _send(self, message: Message, *, now: datetime) -> Outcome:
+        # What an HTTP provider took in before the line broke, nobody can see from here.
+        self._may_have_left = not self._is_smtp
+        try:
+            mail = build(message, now=now)
+            mail.connection = self._connection
+            mail.send()
+        except (smtplib.SMTPRecipientsRefused, AnymailRecipientsRefused) as error:
+            return Outcome(message, _refusal(error), str(error)[:200])
+        except smtplib.SMTPResponseException as error:
+            permanent = 500 <= error.smtp_code < 600
+            return Outcome(message, Result.REFUSED if permanent else Result.RETRY, str(error)[:200])
+        except (OSError, AnymailError) as error:
+            is_in_doubt = self._may_have_left and isinstance(error, OSError)
+            doubles = is_in_doubt and not self.resends_in_doubt
+            return Outcome(message, Result.IN_DOUBT if doubles else Result.RETRY, str(error)[:200])
+        except ValueError as error:  # A header or an address that cannot be written.
+            return Outcome(message, Result.REFUSED, str(error)[:200])
+        return Outcome(message, Result.SENT)
+
+
+def build(message: Message, *, now: datetime) -> EmailMultiAlternatives:
+    """The e-mail of a message: text and HTML parts, and the headers providers look for."""
+    host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
+    headers = {
+        "Message-ID": f"<delivery-{message.delivery.pk}@{host}>",
+        "Date": timezone.localtime(now).strftime("%a, %d %b %Y %H:%M:%S %z"),
+        "X-Cairn-Campaign": message.delivery.campaign.code,
+    }
+    if message.is_marketing:
+        headers["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
+        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    name = " ".join(message.member.full_name.split())
+    mailbox, _, domain = (message.member.email or "").rpartition("@")
+    mail = EmailMultiAlternatives(
+        subject=message.subject,
+        body=message.email_text(),
+        to=[formataddr((name, f"{mailbox}@{punycode(domain)}"))],
+        headers=headers,
+    )
+    mail.attach_alternative(message.email_html(), "text/html")
+    return mail
+
+
+def _refusal(error: Exception) -> Result:
+    """A mailbox that is full or grey-listed may open later; one that does not exist never will."""
+    recipients = getattr(error, "recipients", None)
+    if isinstance(recipients, dict):
+        codes = [code for code, _ in recipients.values()]
+        return Result.REFUSED if any(500 <= code < 600 for code in codes) else Result.RETRY
+    return Result.REFUSED

@@ -1,0 +1,163 @@
+"""Launching, pausing and resuming: the same checks from the admin, the shell and a file."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from campaigns import audiences, entries, images, planning, rendering
+from campaigns.channels import CARRIERS
+from campaigns.models import Campaign, Link, Occasion, Step
+from campaigns.tracking import is_web_address
+from config.errors import Invalid, NotFound, Refusal
+from loyalty.models import Place
+from members.models import InteractionKind, Interest, User
+
+GOALS = ("purchase", "visit", "check_in")
+
+
+class NotLaunchable(Refusal):
+    """The campaign's state does not allow this."""
+
+    code = "campaign_state"
+    status = 409
+
+
+def check(campaign: Campaign, *, now: datetime) -> None:
+    """Refuse a campaign that could not be carried out; `Invalid` names the place."""
+    entries.check(campaign.entry)
+    _check_names(campaign.entry)
+    if entries.is_over(campaign.entry, now=now):
+        raise Invalid("This moment has passed.", pointer="/entry")
+    audiences.check(campaign.audience.definition)
+    check_goal(campaign.goal)
+    steps = list(campaign.steps.prefetch_related("variants"))
+    if len(steps) != 1:
+        raise Invalid("A campaign has exactly one step, so far.", pointer="/steps")
+    for number, step in enumerate(steps):
+        _check_step(step, pointer=f"/steps/{number}")
+
+
+def check_goal(goal: object, *, pointer: str = "/goal") -> None:
+    """Refuse a goal that is not one: {} or {"kind": "purchase", "within_days": 14}."""
+    if goal == {}:
+        return
+    if not isinstance(goal, dict) or goal.keys() - {"kind", "within_days"}:
+        raise Invalid("A goal has a kind and within_days.", pointer=pointer)
+    if goal.get("kind") not in GOALS:
+        raise Invalid(f"A goal is one of: {', '.join(GOALS)}.", pointer=f"{pointer}/kind")
+    days = goal.get("within_days", 14)
+    if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= 365:
+        raise Invalid("'within_days' lies between 1 and 365.", pointer=f"{pointer}/within_days")
+
+
+def launch(*, code: str, by: User | None, now: datetime) -> Campaign:
+    """Make a draft live: from now on its moments are planned and its messages go out."""
+    with transaction.atomic():
+        campaign = _locked(code)
+        if campaign.state != Campaign.State.DRAFT:
+            raise NotLaunchable(f"'{campaign.code}' is {campaign.state}; only drafts launch.")
+        check(campaign, now=now)
+        _write_links(campaign)
+        campaign.state = Campaign.State.LIVE
+        campaign.launched_at, campaign.launched_by = now, by
+        # A moment due in this very minute must not fall between two clocks.
+        campaign.planned_until = None
+        campaign.save(update_fields=["state", "launched_at", "launched_by", "planned_until"])
+    return campaign
+
+
+def pause(*, code: str, now: datetime) -> Campaign:
+    """Stop sending at once: senders read this right before every batch."""
+    with transaction.atomic():
+        campaign = _locked(code)
+        if campaign.state != Campaign.State.LIVE:
+            raise NotLaunchable(f"'{campaign.code}' is {campaign.state}; only live ones pause.")
+        campaign.state, campaign.paused_at = Campaign.State.PAUSED, now
+        campaign.save(update_fields=["state", "paused_at"])
+    return campaign
+
+
+def resume(*, code: str, now: datetime) -> Campaign:
+    """Go on. What became too old meanwhile expires; nothing is sent twice."""
+    with transaction.atomic():
+        campaign = _locked(code)
+        if campaign.state != Campaign.State.PAUSED:
+            raise NotLaunchable(f"'{campaign.code}' is {campaign.state}; only paused ones resume.")
+        campaign.state, campaign.paused_at = Campaign.State.LIVE, None
+        campaign.save(update_fields=["state", "paused_at"])
+    return campaign
+
+
+def revisit(*, occasion: str, now: datetime) -> None:
+    """A calendar changed: live campaigns on it plan their recent moments anew."""
+    planning.look_again(
+        campaigns=Campaign.objects.filter(
+            state__in=[Campaign.State.LIVE, Campaign.State.PAUSED], entry__occasion=occasion
+        ),
+        now=now,
+    )
+
+
+def _locked(code: str) -> Campaign:
+    campaign = Campaign.objects.select_for_update().filter(code=code).first()
+    if campaign is None:
+        raise NotFound(f"There is no campaign '{code}'.")
+    return campaign
+
+
+def _check_names(entry: dict[str, Any]) -> None:
+    if (
+        entry["kind"] == "occasion"
+        and not Occasion.objects.filter(occasion=entry["occasion"]).exists()
+    ):
+        raise Invalid(
+            f"No dates are known for the occasion '{entry['occasion']}'; load them first.",
+            pointer="/entry/occasion",
+        )
+    if (
+        entry["kind"] == entries.TRIGGERED
+        and not InteractionKind.objects.filter(slug=entry["interaction"]).exists()
+    ):
+        raise Invalid(
+            f"There is no interaction '{entry['interaction']}'.", pointer="/entry/interaction"
+        )
+    if "place" in entry and not Place.objects.filter(code=entry["place"]).exists():
+        raise Invalid(f"There is no place '{entry['place']}'.", pointer="/entry/place")
+    if "interest" in entry and not Interest.objects.filter(slug=entry["interest"]).exists():
+        raise Invalid(f"There is no interest '{entry['interest']}'.", pointer="/entry/interest")
+
+
+def _check_step(step: Step, *, pointer: str) -> None:
+    if not step.channels:
+        raise Invalid("A step names at least one channel.", pointer=f"{pointer}/channels")
+    for number, channel in enumerate(step.channels):
+        if channel not in CARRIERS:
+            raise Invalid(
+                f"'{channel}' cannot send yet; there are: {', '.join(CARRIERS)}.",
+                pointer=f"{pointer}/channels/{number}",
+            )
+    variants = list(step.variants.all())
+    if not any(variant.interest_id is None for variant in variants):
+        raise Invalid(
+            "A step needs a default variant, for members who love something else.",
+            pointer=f"{pointer}/variants",
+        )
+    for number, variant in enumerate(variants):
+        where = f"{pointer}/variants/{number}"
+        rendering.check(subject=variant.subject, body=variant.body, pointer=where)
+        if variant.image and variant.image not in images.SCENES:
+            raise Invalid(
+                f"There is no picture '{variant.image}'; there are: {', '.join(images.SCENES)}.",
+                pointer=f"{where}/image",
+            )
+
+
+def _write_links(campaign: Campaign) -> None:
+    for step in campaign.steps.all():
+        for variant in step.variants.all():
+            urls = {url for url in rendering.linked(variant.body) if is_web_address(url)}
+            Link.objects.bulk_create(
+                [Link(variant=variant, url=url) for url in sorted(urls) if "{" not in url],
+                ignore_conflicts=True,
+            )

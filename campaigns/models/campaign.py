@@ -1,0 +1,132 @@
+"""Who, when and to what end; each message of it; each message's versions."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+from members.models import Channel, Purpose
+
+
+class Campaign(models.Model):
+    class State(models.TextChoices):
+        DRAFT = "draft"
+        LIVE = "live"
+        PAUSED = "paused"
+        FINISHED = "finished"
+
+    class InQuietHours(models.TextChoices):
+        SKIP = "skip", "do not send"
+        WAIT = "wait", "wait until they end"
+
+    code = models.SlugField(max_length=64, unique=True)
+    name = models.CharField(max_length=120)
+    purpose = models.CharField(max_length=12, choices=Purpose, default=Purpose.MARKETING)
+    audience = models.ForeignKey("campaigns.Audience", on_delete=models.PROTECT)
+    entry = models.JSONField(help_text='{"kind": "occasion", "occasion": "school-start", …}')
+    expires_hours = models.PositiveSmallIntegerField(
+        default=24,
+        validators=[MinValueValidator(1)],
+        help_text="A message that could not go out so long after its moment never does.",
+    )
+    in_quiet_hours = models.CharField(max_length=4, choices=InQuietHours, default=InQuietHours.SKIP)
+    holdout_percent = models.DecimalField(
+        max_digits=5,
+        decimal_places=2,
+        default=0,
+        validators=[MinValueValidator(0), MaxValueValidator(90)],
+        help_text="So many of a hundred are left alone, to compare with.",
+    )
+    priority = models.SmallIntegerField(default=50, help_text="Higher goes first.")
+    goal = models.JSONField(
+        default=dict, blank=True, help_text='{"kind": "purchase", "within_days": 14}'
+    )
+    state = models.CharField(max_length=8, choices=State, default=State.DRAFT)
+    launched_at = models.DateTimeField(null=True, blank=True, editable=False)
+    launched_by = models.ForeignKey(
+        "members.User", null=True, blank=True, on_delete=models.PROTECT, editable=False
+    )
+    paused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    planned_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Moments up to here are planned; a hint that saves work, not a record.",
+    )
+
+    class Meta:
+        ordering = ["-launched_at", "name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(holdout_percent__range=(0, 90)), name="holdout_percent_0_to_90"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="draft") | Q(launched_at__isnull=False),
+                name="campaign_launched_has_a_date",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Step(models.Model):
+    class Send(models.TextChoices):
+        FIRST = "first", "the first allowed channel"
+        ALL = "all", "every allowed channel"
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="steps")
+    position = models.PositiveSmallIntegerField(default=1)
+    channels = ArrayField(
+        models.CharField(max_length=8, choices=Channel),
+        help_text="In order of preference: email, push, inbox …",
+    )
+    send = models.CharField(max_length=5, choices=Send, default=Send.FIRST)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "position"], name="step_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} step {self.position}"
+
+
+class Variant(models.Model):
+    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="variants")
+    interest = models.ForeignKey(
+        "members.Interest",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        help_text="For members who love this most; empty: the default.",
+    )
+    subject = models.CharField(max_length=200)
+    body = models.TextField(help_text="Markdown with Liquid: Hello {{ member.given_name }}")
+    image = models.CharField(max_length=40, blank=True, help_text="A scene drawn per member.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["step", "interest"], nulls_distinct=False, name="variant_once_per_interest"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.interest) if self.interest_id else "default"
+
+
+class Link(models.Model):
+    """An address a variant points to. Mails carry its id, so that no redirect can be forged."""
+
+    variant = models.ForeignKey(Variant, on_delete=models.CASCADE, related_name="links")
+    url = models.URLField(max_length=1000)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["variant", "url"], name="link_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.url

@@ -1,0 +1,152 @@
+"""One message to one member on one channel, from planned to sent (or the reason why not)."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from members.models import Channel
+from members.models.consent import APPEND_ONLY
+
+
+class Delivery(models.Model):
+    class State(models.TextChoices):
+        PLANNED = "planned"
+        CLAIMED = "claimed"
+        SENDING = "sending"
+        SENT = "sent"
+        UNKNOWN = "unknown"
+        OBJECTED = "objected"
+        HELD_OUT = "held_out", "held out"
+        FAILED = "failed"
+        EXPIRED = "expired"
+
+    class Reason(models.TextChoices):
+        NONE = ""
+        CONSENT = "consent", "no consent for any of its channels"
+        ADDRESS = "address", "no address, device or number to send to"
+        CAP = "cap", "had enough messages lately"
+        QUIET_HOURS = "quiet_hours", "inside quiet hours"
+        MEMBER_PAUSE = "member_pause", "the member asked for a pause"
+        NO_DATE = "no_date", "no date is known where the member lives"
+        ERASED = "erased", "the member was erased"
+        RENDERING = "rendering", "the message could not be written"
+        REFUSED = "refused", "the provider refused it for good"
+        TRIES = "tries", "the provider could not be reached"
+        LATE = "late", "its moment had passed"
+        IN_DOUBT = "in_doubt", "the sender died while sending"
+
+    OPEN = (State.PLANNED, State.CLAIMED, State.SENDING)
+
+    journey = models.ForeignKey(
+        "campaigns.Journey", on_delete=models.CASCADE, related_name="deliveries", db_index=False
+    )
+    member = models.ForeignKey(
+        "members.Member", on_delete=models.CASCADE, related_name="deliveries", db_index=False
+    )
+    campaign = models.ForeignKey(
+        "campaigns.Campaign", on_delete=models.PROTECT, related_name="deliveries", db_index=False
+    )
+    step = models.ForeignKey("campaigns.Step", on_delete=models.PROTECT, db_index=False)
+    variant = models.ForeignKey(
+        "campaigns.Variant", null=True, on_delete=models.PROTECT, db_index=False
+    )
+    channel = models.CharField(max_length=8, choices=Channel)
+    state = models.CharField(max_length=8, choices=State, default=State.PLANNED)
+    reason = models.CharField(max_length=12, choices=Reason, blank=True, default=Reason.NONE)
+    due_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    priority = models.SmallIntegerField()
+    lease = models.BigIntegerField(null=True, help_text="Fence: only this claim may record.")
+    leased_until = models.DateTimeField(null=True, help_text="By the database's clock.")
+    tries = models.SmallIntegerField(default=0)
+    sent_at = models.DateTimeField(
+        null=True, help_text="Set when cleared to go: from then on it counts against the caps."
+    )
+    beaten_by = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, db_index=False, related_name="beat"
+    )
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        indexes = [
+            models.Index(
+                F("channel"),
+                F("due_at"),
+                F("priority").desc(),
+                condition=Q(state="planned"),
+                name="delivery_due",
+            ),
+            models.Index(
+                fields=["leased_until"],
+                condition=Q(state__in=["claimed", "sending"]),
+                name="delivery_leased",
+            ),
+            models.Index(fields=["campaign", "state"], name="delivery_by_campaign"),
+            models.Index(fields=["member", "sent_at"], name="delivery_by_member"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["journey", "step", "channel"], name="delivery_once_per_step"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="sent") | Q(sent_at__isnull=False),
+                name="delivery_sent_has_a_time",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="objected") | ~Q(reason=""),
+                name="delivery_objected_has_a_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} to {self.member_id}: {self.state}"
+
+
+class InboxMessage(models.Model):
+    """The in-app inbox: the row is the message."""
+
+    delivery = models.OneToOneField(
+        Delivery, primary_key=True, on_delete=models.CASCADE, related_name="inbox_message"
+    )
+    member = models.ForeignKey(
+        "members.Member", on_delete=models.CASCADE, related_name="inbox", db_index=False
+    )
+    subject = models.CharField(max_length=300)
+    text = models.TextField()
+    html = models.TextField()
+    has_picture = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+    read_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(F("member"), F("created_at").desc(), name="inbox_by_member"),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject
+
+
+class Engagement(models.Model):
+    """What happened to a message afterwards; facts appended, never states overwritten."""
+
+    class Kind(models.TextChoices):
+        DELIVERED = "delivered"
+        OPENED = "opened"
+        CLICKED = "clicked"
+        BOUNCED = "bounced"
+        COMPLAINED = "complained"
+        UNSUBSCRIBED = "unsubscribed"
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="engagements")
+    kind = models.CharField(max_length=12, choices=Kind)
+    at = models.DateTimeField()
+    link = models.ForeignKey("campaigns.Link", null=True, on_delete=models.SET_NULL, db_index=False)
+    human_percent = models.SmallIntegerField(
+        default=100, help_text="How likely a person did it, not a mail scanner."
+    )
+
+    class Meta:
+        triggers = [APPEND_ONLY]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.delivery_id}"

@@ -1,0 +1,34 @@
+"""One member's way through one occurrence of a campaign, treated or held out."""
+
+from django.db import models
+
+
+class Journey(models.Model):
+    campaign = models.ForeignKey(
+        "campaigns.Campaign", on_delete=models.PROTECT, related_name="journeys", db_index=False
+    )
+    member = models.ForeignKey(
+        "members.Member", on_delete=models.CASCADE, related_name="journeys", db_index=False
+    )
+    occurrence = models.CharField(
+        max_length=40, help_text="The year of the occasion, the interaction, 'once' …"
+    )
+    is_held_out = models.BooleanField()
+    entered_at = models.DateTimeField()
+    due_at = models.DateTimeField(help_text="The moment the campaign chose for this member.")
+    zone = models.CharField(max_length=40)
+    occasion = models.ForeignKey(
+        "campaigns.Occasion", null=True, on_delete=models.SET_NULL, db_index=False
+    )
+    interaction_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["member", "entered_at"], name="journey_by_member")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "occurrence", "member"], name="journey_once_per_occurrence"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id}/{self.occurrence} of {self.member_id}"

@@ -1,0 +1,153 @@
+"""Planning: who enters a campaign now, in which arm, variant and channel.
+
+One INSERT ... SELECT built from the audience's query makes the journeys and their deliveries, for
+one member or a million. Planning twice is free: a journey is unique per campaign, occurrence and
+member, a delivery per journey, step and channel. What cannot be sent is written with its reason.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import structlog
+from django.core.exceptions import EmptyResultSet
+from django.db import connection, transaction
+
+from campaigns import audiences, entries, planning_sql
+from campaigns.models import Campaign, OccasionArea
+from members.models import Member
+
+# How long before its moment a journey is planned: long enough to plan a million members, short
+# enough that the audience is the one of the day.
+LEAD = timedelta(hours=1)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    journeys: int
+    deliveries: int
+
+    def __add__(self, other: "Planned") -> "Planned":
+        return Planned(self.journeys + other.journeys, self.deliveries + other.deliveries)
+
+
+NOTHING = Planned(0, 0)
+
+
+def plan_due(*, now: datetime) -> Planned:
+    """Plan every live campaign up to an hour ahead."""
+    total = NOTHING
+    for pk in Campaign.objects.filter(state=Campaign.State.LIVE).values_list("pk", flat=True):
+        try:
+            total += plan(campaign_id=pk, now=now)
+        except Exception:  # One that cannot be planned does not hold back the others.
+            log.exception("planning_failed", campaign=pk)
+    return total
+
+
+def plan(*, campaign_id: int, now: datetime) -> Planned:
+    """Plan one campaign's moments that are new since the last time.
+
+    `planned_until` only saves work: were it lost, planning again would add nothing.
+    """
+    until = now + LEAD
+    with transaction.atomic():
+        campaign = (
+            Campaign.objects.select_for_update(skip_locked=True, of=("self",))
+            .select_related("audience")
+            .filter(pk=campaign_id, state=Campaign.State.LIVE)
+            .first()
+        )
+        if campaign is None or campaign.entry["kind"] == entries.TRIGGERED:
+            return NOTHING
+        after = campaign.planned_until or campaign.launched_at
+        if after is None or after >= until:
+            return NOTHING
+        planned = _plan_between(campaign, after=after, until=until, now=now)
+        Campaign.objects.filter(pk=campaign.pk).update(planned_until=until)
+    return planned
+
+
+def look_again(*, campaigns: Iterable[Campaign], now: datetime) -> None:
+    """Make the clock plan recent moments anew: a calendar, an address or a zone has changed."""
+    for campaign in campaigns:
+        back = max(now - timedelta(hours=campaign.expires_hours), campaign.launched_at or now)
+        Campaign.objects.filter(pk=campaign.pk, planned_until__gt=back).update(planned_until=back)
+
+
+def plan_interactions(
+    *, campaign: Campaign, interaction_ids: Sequence[int], now: datetime
+) -> Planned:
+    """Let the members of these interactions enter, if they are in the audience."""
+    candidates = planning_sql.interaction_candidates(
+        interaction_ids=interaction_ids, delay_minutes=campaign.entry.get("delay_minutes", 0)
+    )
+    return _execute(campaign, candidates, now=now)
+
+
+def _plan_between(
+    campaign: Campaign, *, after: datetime, until: datetime, now: datetime
+) -> Planned:
+    zones = list(Member.objects.present().order_by().values_list("zone", flat=True).distinct())
+    entry = campaign.entry
+    if entry["kind"] != "occasion":
+        moments = entries.moments(entry, after=after, until=until, zones=zones)
+        if not moments:
+            return NOTHING
+        if entry["kind"] == "member_date":
+            return _execute(
+                campaign, planning_sql.anniversary_candidates(entry["date"], moments), now=now
+            )
+        return _execute(campaign, planning_sql.zone_candidates(moments), now=now)
+    areas = OccasionArea.objects.filter(slug=entry["occasion"])
+    days = list(areas.order_by().values_list("date", flat=True).distinct())
+    total = NOTHING
+    moments = entries.moments(entry, after=after, until=until, zones=zones, days=days)
+    for year in sorted({moment.occurrence for moment in moments}):
+        candidates = planning_sql.occasion_candidates(
+            slug=entry["occasion"],
+            year=int(year),
+            moments=[moment for moment in moments if moment.occurrence == year],
+        )
+        total += _execute(campaign, candidates, now=now)
+    for season in _seasons_ending(campaign, days, after=after, until=until):
+        total += _execute(
+            campaign,
+            planning_sql.dateless_candidates(slug=entry["occasion"], year=season, due_at=until),
+            now=now,
+        )
+    return total
+
+
+def _seasons_ending(
+    campaign: Campaign, days: Sequence[date], *, after: datetime, until: datetime
+) -> list[int]:
+    """The years whose last date falls due now: whoever has no date by then never gets one."""
+    last = {day.year: day for day in sorted(days)}
+    return [
+        year
+        for year, day in last.items()
+        if entries.moments(campaign.entry, after=after, until=until, zones=["UTC"], days=[day])
+    ]
+
+
+def _execute(campaign: Campaign, candidates: planning_sql.Sql, *, now: datetime) -> Planned:
+    members = audiences.members(campaign.audience.definition, at=now).order_by()
+    try:
+        audience, values = members.values("pk", "zone").query.sql_with_params()
+    except EmptyResultSet:  # An audience that can have nobody, such as {"any": []}.
+        return NOTHING
+    statement = planning_sql.statement(
+        campaign=campaign,
+        audience=planning_sql.Sql(audience, values),
+        candidates=candidates,
+        now=now,
+    )
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+        # A million members are joined and sorted in memory, for this transaction only.
+        cursor.execute("SET LOCAL work_mem = '128MB'")
+        cursor.execute(statement.text, statement.values)
+        journeys, deliveries = cursor.fetchone()
+    return Planned(journeys, deliveries)

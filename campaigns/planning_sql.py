@@ -1,0 +1,277 @@
+"""The one statement that plans, in its parts.
+
+    audience    the members, from the audience's own query
+    candidate   who of them is due when, by the entry's kind
+    entered     the journeys that are new
+    loved       which of the variants' interests each of them loves most
+    planned     their deliveries: arm, variant, channel, state and reason
+
+Values are always bound; only names of this file and of registered channels are spliced in.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from campaigns import entries, holdouts
+from campaigns.models import Campaign, OccasionArea, Step
+from campaigns.reach import allowed_sql, reachable_sql
+from members import scoring
+from members.models import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """A piece of SQL and the values of its placeholders, in order."""
+
+    text: str
+    values: Sequence[Any] = ()
+
+
+def zone_candidates(moments: Sequence[entries.Moment]) -> Sql:
+    """Everybody of a zone at the zone's moment."""
+    return Sql(
+        """
+        SELECT a.id AS member_id, a.zone, m.due_at, m.occurrence,
+               NULL::bigint AS occasion_id, NULL::bigint AS interaction_id
+          FROM audience a
+          JOIN unnest(%s::text[], %s::timestamptz[], %s::text[]) AS m(zone, due_at, occurrence)
+            ON m.zone = a.zone OR m.zone = ''
+        """,
+        _columns(moments, "zone", "due_at", "occurrence"),
+    )
+
+
+def anniversary_candidates(which: str, moments: Sequence[entries.Moment]) -> Sql:
+    """Everybody whose birthday (or day of joining) comes round."""
+    keyed = [
+        (month, day, moment)
+        for moment in moments
+        if moment.day is not None
+        for month, day in entries.anniversary_keys(moment.day)
+    ]
+    member_date = (
+        "mm.birth_date" if which == "birthday" else "(mm.joined_at AT TIME ZONE a.zone)::date"
+    )
+    return Sql(
+        f"""
+        SELECT a.id AS member_id, a.zone, m.due_at, m.occurrence,
+               NULL::bigint AS occasion_id, NULL::bigint AS interaction_id
+          FROM audience a
+          JOIN members_member mm ON mm.id = a.id
+          JOIN unnest(%s::int[], %s::int[], %s::text[], %s::timestamptz[], %s::text[])
+               AS m(month, day, zone, due_at, occurrence)
+            ON m.zone = a.zone AND m.month = extract(month FROM {member_date})
+           AND m.day = extract(day FROM {member_date})
+           AND m.occurrence::int > extract(year FROM {member_date})
+        """,
+        [
+            [month for month, _, _ in keyed],
+            [day for _, day, _ in keyed],
+            *_columns([m for _, _, m in keyed], "zone", "due_at", "occurrence"),
+        ],
+    )
+
+
+def occasion_candidates(*, slug: str, year: int, moments: Sequence[entries.Moment]) -> Sql:
+    """Everybody at the date of the finest area their address lies in."""
+    return Sql(
+        f"""
+        SELECT r.member_id, r.zone, m.due_at, m.occurrence, r.occasion_id,
+               NULL::bigint AS interaction_id
+          FROM ({_RESOLVED}) AS r
+          LEFT JOIN unnest(%s::text[], %s::date[], %s::timestamptz[], %s::text[])
+               AS m(zone, day, due_at, occurrence) ON m.zone = r.zone AND m.day = r.date
+         WHERE {_DUE}
+        """,
+        [slug, year, *_columns(moments, "zone", "day", "due_at", "occurrence")],
+    )
+
+
+def dateless_candidates(*, slug: str, year: int, due_at: datetime) -> Sql:
+    """Everybody for whose address no area has a date that year."""
+    return Sql(
+        f"""
+        SELECT a.id AS member_id, a.zone, %s::timestamptz AS due_at, %s::text AS occurrence,
+               NULL::bigint AS occasion_id, NULL::bigint AS interaction_id
+          FROM audience a
+         WHERE NOT EXISTS (SELECT 1 FROM ({_RESOLVED}) AS r
+                            WHERE r.member_id = a.id AND r.occasion_id IS NOT NULL)
+        """,
+        [due_at, str(year), slug, year],
+    )
+
+
+def interaction_candidates(*, interaction_ids: Sequence[int], delay_minutes: int) -> Sql:
+    """The members of these interactions, each interaction an occurrence of its own."""
+    return Sql(
+        """
+        SELECT a.id AS member_id, a.zone,
+               i.recorded_at + make_interval(mins => %s) AS due_at,
+               'i' || i.id AS occurrence, NULL::bigint AS occasion_id, i.id AS interaction_id
+          FROM members_interaction i JOIN audience a ON a.id = i.member_id
+         WHERE i.id = ANY(%s)
+        """,
+        [delay_minutes, list(interaction_ids)],
+    )
+
+
+def statement(*, campaign: Campaign, audience: Sql, candidates: Sql, now: datetime) -> Sql:
+    """The whole statement. It returns one row: (journeys, deliveries) that are new."""
+    step = Step.objects.get(campaign=campaign)
+    variants = {v.interest_id: v.pk for v in step.variants.all()}
+    interests = [pk for pk in variants if pk is not None]
+    parts = _channel_parts(campaign, step)
+    text = f"""
+        WITH audience (id, zone) AS ({audience.text}),
+        candidate AS MATERIALIZED ({candidates.text}),
+        entered AS (
+            INSERT INTO campaigns_journey
+                (campaign_id, member_id, occurrence, is_held_out, entered_at, due_at, zone,
+                 occasion_id, interaction_id)
+            SELECT %s, member_id, occurrence,
+                   {holdouts.held_out_sql(campaign="%s::text", member="member_id", below="%s")},
+                   %s, due_at, zone, occasion_id, interaction_id
+              FROM candidate
+             ORDER BY member_id
+            ON CONFLICT (campaign_id, occurrence, member_id) DO NOTHING
+            RETURNING id, member_id, is_held_out, due_at, occasion_id
+        ),
+        loved AS ({_LOVED}),
+        variant (interest_id, id) AS (SELECT * FROM unnest(%s::int[], %s::bigint[])),
+        choice AS ({parts.text}),
+        planned AS (
+            INSERT INTO campaigns_delivery
+                (journey_id, member_id, campaign_id, step_id, variant_id, channel, state, reason,
+                 due_at, expires_at, priority, tries)
+            SELECT c.journey_id, c.member_id, %s, %s,
+                   coalesce(v.id, (SELECT id FROM variant WHERE interest_id = 0)),
+                   c.channel,
+                   CASE WHEN c.is_held_out THEN 'held_out' WHEN c.reason <> '' THEN 'objected'
+                        ELSE 'planned' END,
+                   CASE WHEN c.is_held_out THEN '' ELSE c.reason END,
+                   c.due_at, c.due_at + make_interval(hours => %s), %s, 0
+              FROM choice c
+              LEFT JOIN loved l ON l.journey_id = c.journey_id
+              LEFT JOIN variant v ON v.interest_id = l.interest_id
+            ON CONFLICT (journey_id, step_id, channel) DO NOTHING
+            RETURNING 1
+        )
+        SELECT (SELECT count(*) FROM entered), (SELECT count(*) FROM planned)
+    """
+    values = [
+        *audience.values,
+        *candidates.values,
+        campaign.pk, campaign.code, round(campaign.holdout_percent * 100), now,
+        now, interests, interests, scoring.LEAST_SCORE, scoring.STATED_LEVEL,
+        [pk or 0 for pk in variants], list(variants.values()),
+        *parts.values,
+        campaign.pk, step.pk, campaign.expires_hours, campaign.priority,
+    ]  # fmt: skip
+    return Sql(text, values)
+
+
+def _channel_parts(campaign: Campaign, step: Step) -> Sql:
+    """Which channel each journey uses, and the reason when it can use none."""
+    dateless = "occasion_id IS NULL" if campaign.entry["kind"] == "occasion" else "false"
+    channels = [Channel(channel).value for channel in step.channels]
+    able = {c: f"({c}_allowed AND {c}_reachable)" for c in channels}
+    # OFFSET 0: without it each question is asked again wherever its answer is used.
+    ways = ", ".join(
+        f"{allowed_sql(channel=c, purpose=campaign.purpose)} AS {c}_allowed,"
+        f" {reachable_sql(channel=c)} AS {c}_reachable"
+        for c in channels
+    )
+    head = f"""
+        SELECT journey_id, member_id, is_held_out, due_at, {{channel}} AS channel,
+               CASE WHEN {dateless} THEN 'no_date' WHEN {{able}} THEN ''
+                    WHEN {{allowed}} THEN 'address' ELSE 'consent' END AS reason
+          FROM (SELECT e.id AS journey_id, e.member_id, e.is_held_out, e.due_at, e.occasion_id,
+                       m.preferred_channel, {ways}
+                  FROM entered e JOIN members_member m ON m.id = e.member_id OFFSET 0) AS way
+    """
+    if step.send == Step.Send.ALL:
+        return Sql(
+            " UNION ALL ".join(
+                head.format(channel=f"'{c}'", able=able[c], allowed=f"{c}_allowed")
+                for c in channels
+            )
+        )
+    preferred = " ".join(
+        f"WHEN preferred_channel = '{c}' AND {able[c]} THEN '{c}'" for c in channels
+    )
+    in_order = " ".join(f"WHEN {able[c]} THEN '{c}'" for c in channels)
+    return Sql(
+        head.format(
+            channel=f"CASE {preferred} {in_order} ELSE '{channels[0]}' END",
+            able=" OR ".join(able.values()),
+            allowed=" OR ".join(f"{c}_allowed" for c in channels),
+        )
+    )
+
+
+def _columns(moments: Sequence[entries.Moment], *names: str) -> list[list[Any]]:
+    return [[getattr(moment, name) for moment in moments] for name in names]
+
+
+def _level(alias: str, level: OccasionArea.Level, *within: str) -> str:
+    place = " || '/' || ".join([f"'{level.value}'", "ad.country", *within])
+    return f"LEFT JOIN area {alias} ON {alias}.place = {place}"
+
+
+# An inner join with the moments the planner takes for a hundred rows of a million; it would then
+# look up each member's consents and interests one by one. Of this it expects a third.
+_DUE = "coalesce(m.due_at, '-infinity') > '-infinity'"
+
+# One hash join a level: the finest that matches wins, and within it the earliest date. A place is
+# one text, because on several columns the planner merges by state and tries every city there.
+_FINEST_FIRST = ("p", "c", "n", "r", "e", "k")
+# As `occasions` keeps them: without the four digits of a ZIP+4.
+_POSTAL_KEY = "CASE ad.country WHEN 'US' THEN left(ad.postal_code, 5) ELSE ad.postal_code END"
+_RESOLVED = f"""
+    WITH area AS MATERIALIZED (
+        SELECT DISTINCT ON (place) place, date, occasion_id
+          FROM (SELECT date, occasion_id,
+                       concat_ws('/', level, country,
+                                 CASE WHEN level IN (2, 3, 4, 5) THEN region END,
+                                 CASE WHEN level IN (4, 5, 6) THEN key END) AS place
+                  FROM campaigns_occasionarea WHERE slug = %s AND year = %s) AS placed
+         ORDER BY place, date, occasion_id)
+    SELECT a.id AS member_id, a.zone,
+           coalesce({", ".join(f"{alias}.date" for alias in _FINEST_FIRST)}) AS date,
+           coalesce({", ".join(f"{alias}.occasion_id" for alias in _FINEST_FIRST)}) AS occasion_id
+      FROM audience a
+      JOIN members_address ad ON ad.member_id = a.id
+      {_level("p", OccasionArea.Level.POSTAL_CODE, _POSTAL_KEY)}
+      {_level("c", OccasionArea.Level.CITY, "ad.region", "ad.city_key")}
+      {_level("n", OccasionArea.Level.COUNTY, "ad.region", "ad.county_key")}
+      {_level("r", OccasionArea.Level.REGION, "ad.region")}
+      {_level("e", OccasionArea.Level.ESTIMATE, "ad.region")}
+      {_level("k", OccasionArea.Level.COUNTRY)}
+"""
+
+# By journey: a member whom two interactions let in twice is not loved twice.
+_LOVED = """
+    SELECT DISTINCT ON (journey_id) journey_id, interest_id
+      FROM (
+        SELECT journey_id, interest_id, said.level AS stated,
+               coalesce(said.level, shown.mass / (1 + shown.mass)) AS score
+          FROM (SELECT e.id AS journey_id, x.interest_id,
+                       sum(x.mass * k.weight * power(0.5::float8, greatest(least(
+                           date_part('epoch', %s - x.as_of) / 86400 / k.half_life_days, 900), 0)))
+                           AS mass
+                  FROM entered e
+                  JOIN members_interestevidence x ON x.member_id = e.member_id
+                  JOIN members_interactionkind k ON k.id = x.kind_id
+                 WHERE x.interest_id = ANY(%s)
+                 GROUP BY e.id, x.interest_id) AS shown
+          FULL JOIN (SELECT e.id AS journey_id, s.interest_id, s.level
+                       FROM entered e
+                       JOIN members_intereststatement s ON s.member_id = e.member_id
+                      WHERE s.interest_id = ANY(%s)) AS said
+         USING (journey_id, interest_id)
+      ) AS scored
+     WHERE score >= %s
+     ORDER BY journey_id, coalesce(stated, 0) >= %s DESC, score DESC, interest_id
+"""

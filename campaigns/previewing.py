@@ -1,0 +1,297 @@
+"""The very message a member would get, and when, before anything goes out.
+
+The words come from the renderer itself, the moment from planning's own candidates. Nothing here
+writes: deliveries and journeys are built unsaved, under an id that no signed link resolves.
+"""
+
+import base64
+import smtplib
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from email.mime.image import MIMEImage
+from email.utils import make_msgid
+from typing import Any
+
+from anymail.exceptions import AnymailError
+from django.core.mail import EmailMultiAlternatives
+from django.db import connection
+from django.db.models import QuerySet
+from liquid import Environment
+
+from campaigns import audiences, entries, images, planning_sql, rendering, templating
+from campaigns.channels import email
+from campaigns.models import Campaign, Delivery, Journey, Occasion, OccasionArea, Variant
+from config.errors import Refusal
+from members import scoring
+from members.models import (
+    Interaction,
+    InterestEvidence,
+    InterestStatement,
+    Member,
+    Programme,
+    Purpose,
+)
+
+NOBODY = -1
+HORIZON = timedelta(days=400)
+SEEN = 50
+PICTURE = (600, 314)
+
+
+class NotSent(Refusal):
+    """A test message could not go out."""
+
+    code = "not_sent"
+    status = 502
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a member would get the message, and what sets the date."""
+
+    due_at: datetime
+    zone: str
+    occasion: Occasion | None
+    interaction_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One version as one member would get it. `missing` names values that are empty for them."""
+
+    variant: Variant
+    member: Member
+    moment: Moment | None
+    message: rendering.Message | None
+    picture: bytes | None
+    missing: tuple[str, ...]
+    problem: str
+
+    def email_html(self) -> str:
+        """The HTML part, with its picture inside: a preview fetches nothing."""
+        if self.message is None:
+            return ""
+        document = self.message.email_html()
+        if not self.message.has_picture:
+            return document
+        return document.replace(self.message.picture_url, self._inline())
+
+    def inbox_html(self) -> str:
+        """The message as the app shows it: a bare document around the same body."""
+        if self.message is None:
+            return ""
+        return (
+            '<!doctype html><meta charset="utf-8"><style>body{font:15px/1.5 system-ui,sans-serif;'
+            "margin:12px;overflow-wrap:anywhere;color:#22302a}img{max-width:100%}</style>"
+            + self._picture_tag()
+            + self.message.html
+        )
+
+    def _picture_tag(self) -> str:
+        return f'<img src="{self._inline()}" alt="">' if self.picture else ""
+
+    def _inline(self) -> str:
+        return "data:image/png;base64," + base64.b64encode(self.picture or b"").decode()
+
+
+def send_test(preview: Preview, *, to: str, now: datetime) -> None:
+    """Send a preview to whoever tries it out: marked as a test, transactional, nothing counted."""
+    if preview.message is None:
+        raise NotSent(f"This version cannot be written: {preview.problem}.")
+    mail = _test_mail(preview, preview.message, to=to, now=now)
+    try:
+        mail.send()
+    except (OSError, smtplib.SMTPException, AnymailError) as error:
+        raise NotSent(f"The mail server did not take it: {str(error)[:200]}") from error
+
+
+def sample(
+    campaign: Campaign, *, variant: Variant, among: QuerySet[Member], now: datetime
+) -> Member | None:
+    """A member of the audience who would get this version, else any of the audience."""
+    audience = audiences.members(campaign.audience.definition, at=now).filter(
+        pk__in=among.values("pk")
+    )
+    likely = audience.order_by("-joined_at")
+    if variant.interest_id is not None:
+        likely = likely.filter(
+            pk__in=InterestEvidence.objects.filter(interest=variant.interest_id).values("member_id")
+        )
+    candidates = list(likely[:SEEN])
+    loved = loves(campaign, members=candidates, at=now)
+    for member in candidates:
+        if loved.get(member.pk) == variant.interest_id:
+            return member
+    return audience.order_by("-joined_at").first()
+
+
+def loves(campaign: Campaign, *, members: Sequence[Member], at: datetime) -> dict[int, int | None]:
+    """{member: interest} that decides which version each of them gets; None: the default."""
+    interests = list(
+        Variant.objects.filter(step__campaign=campaign, interest__isnull=False).values_list(
+            "interest_id", flat=True
+        )
+    )
+    scores: dict[int, dict[int, tuple[bool, float, int]]] = {m.pk: {} for m in members}
+    facts = InterestEvidence.objects.filter(member__in=scores, interest__in=interests)
+    for row in facts.masses(at=at):
+        value = scoring.score(mass=float(row["total"]))
+        scores[row["member_id"]][row["interest_id"]] = (False, value, -row["interest_id"])
+    for said in InterestStatement.objects.filter(member__in=scores, interest__in=interests):
+        is_sure = said.level >= scoring.STATED_LEVEL
+        scores[said.member_id][said.interest_id] = (is_sure, said.level, -said.interest_id)
+    return {pk: _best(found) for pk, found in scores.items()}
+
+
+def preview(campaign: Campaign, *, variant: Variant, member: Member, now: datetime) -> Preview:
+    """One version, rendered for one member."""
+    moment = when(campaign, member=member, now=now)
+    journey = Journey(
+        pk=NOBODY,
+        campaign=campaign,
+        member=member,
+        interaction_id=moment.interaction_id if moment else None,
+    )
+    delivery = Delivery(
+        pk=NOBODY, campaign=campaign, member=member, journey=journey, variant=variant
+    )
+    values = rendering.facts_for([delivery], now=now)[NOBODY]
+    if moment and moment.occasion:
+        # The journey is not stored, so the renderer cannot find its date.
+        values["occasion"] = {"date": moment.occasion.date, "district": moment.occasion.district}
+    message, problem = None, ""
+    try:
+        message = rendering.render(
+            delivery, variant=variant, values=values, links=[], programme=Programme.objects.get()
+        )
+    except templating.RenderingFailed as error:
+        problem = error.detail
+    missing = _missing([variant.subject, variant.body], values)
+    picture = _picture(variant, member) if variant.image else None
+    return Preview(variant, member, moment, message, picture, missing, problem)
+
+
+def when(campaign: Campaign, *, member: Member, now: datetime) -> Moment | None:
+    """The next moment this member would enter; None when none is in sight."""
+    entry = campaign.entry
+    if entry["kind"] == entries.TRIGGERED:
+        interaction_id = _latest_cause(entry, member)
+        delay = timedelta(minutes=entry.get("delay_minutes", 0))
+        return Moment(now + delay, member.zone, None, interaction_id) if interaction_id else None
+    days: list[Any] = []
+    if entry["kind"] == "occasion":
+        areas = OccasionArea.objects.filter(slug=entry["occasion"]).order_by()
+        days = list(areas.values_list("date", flat=True).distinct())
+    moments = entries.moments(entry, after=now, until=now + HORIZON, zones=[member.zone], days=days)
+    found = [
+        row
+        for candidates in _candidates(entry, moments)
+        for row in _entering(candidates, member=member)
+    ]
+    if not found:
+        return None
+    due_at, occasion_id = min(found, key=lambda row: row[0])
+    occasion = Occasion.objects.filter(pk=occasion_id).first() if occasion_id else None
+    return Moment(due_at, member.zone, occasion, None)
+
+
+def _picture(variant: Variant, member: Member) -> bytes:
+    """The picture that would be drawn for this member, as a PNG."""
+    name, interest = member.given_name, variant.interest
+    return images.draw(
+        scene=variant.image,
+        headline=f"{name}, this one is yours" if name else "This one is yours",
+        interest=interest.slug if interest else "",
+        seed=member.pk,
+        width=PICTURE[0],
+        height=PICTURE[1],
+    )
+
+
+def _test_mail(
+    preview: Preview, message: rendering.Message, *, to: str, now: datetime
+) -> EmailMultiAlternatives:
+    delivery, member = copy(message.delivery), copy(message.member)
+    delivery.campaign = copy(message.delivery.campaign)
+    # Nobody may unsubscribe a member from a test.
+    delivery.campaign.purpose = Purpose.SERVICE
+    member.email, member.given_name, member.family_name = to, "", ""
+    marked = replace(message, delivery=delivery, member=member, subject=f"[Test] {message.subject}")
+    mail = email.build(marked, now=now)
+    mail.extra_headers["Message-ID"] = make_msgid(domain="test.invalid")
+    if preview.picture:
+        # Inside: the address of a picture is that of a delivery, and there is none.
+        image = MIMEImage(preview.picture, "png")
+        image.add_header("Content-ID", "<picture>")
+        image.add_header("Content-Disposition", "inline", filename="picture.png")
+        mail.attach(image)
+        mail.alternatives.clear()
+        html = marked.email_html().replace(marked.picture_url, "cid:picture")
+        mail.attach_alternative(html, "text/html")
+    return mail
+
+
+def _candidates(entry: dict[str, Any], moments: Sequence[entries.Moment]) -> list[planning_sql.Sql]:
+    if not moments:
+        return []
+    if entry["kind"] == "member_date":
+        return [planning_sql.anniversary_candidates(entry["date"], moments)]
+    if entry["kind"] != "occasion":
+        return [planning_sql.zone_candidates(moments[:1])]
+    return [
+        planning_sql.occasion_candidates(
+            slug=entry["occasion"],
+            year=int(year),
+            moments=[moment for moment in moments if moment.occurrence == year],
+        )
+        for year in sorted({moment.occurrence for moment in moments})
+    ]
+
+
+def _entering(candidates: planning_sql.Sql, *, member: Member) -> list[tuple[datetime, int | None]]:
+    """(due_at, occasion) of this member among planning's own candidates."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH audience (id, zone) AS (SELECT id, zone FROM members_member WHERE id = %s)"
+            f" SELECT due_at, occasion_id FROM ({candidates.text}) AS candidate",
+            [member.pk, *candidates.values],
+        )
+        return list(cursor.fetchall())
+
+
+def _latest_cause(entry: dict[str, Any], member: Member) -> int | None:
+    """The latest thing this member did that would have made them enter."""
+    rows = Interaction.objects.filter(member=member, kind__slug=entry["interaction"])
+    for key in ("place", "category", "sku"):
+        if key in entry:
+            rows = rows.filter(**{key: entry[key]})
+    return rows.order_by("-occurred_at").values_list("pk", flat=True).first()
+
+
+def _best(scores: dict[int, tuple[bool, float, int]]) -> int | None:
+    loved = {pk: said for pk, said in scores.items() if said[1] >= scoring.LEAST_SCORE}
+    return max(loved, key=loved.__getitem__) if loved else None
+
+
+def _missing(sources: Sequence[str], values: dict[str, Any]) -> tuple[str, ...]:
+    """The values these templates use that are empty: 'member.city'."""
+    used = {
+        (name, *(str(part) for part in use.segments[1:]))
+        for source in sources
+        for name, uses in Environment().from_string(source).analyze().globals.items()
+        for use in uses
+    }
+    return tuple(
+        sorted(".".join(path) for path in used if _found(values, path) in ("", None, [], {}))
+    )
+
+
+def _found(values: Any, path: Sequence[str]) -> Any:
+    for part in path:
+        if isinstance(values, list):
+            values = {"size": len(values), "first": values[:1], "last": values[-1:]}.get(part)
+        else:
+            values = values.get(part) if isinstance(values, dict) else None
+    return values

@@ -1,0 +1,224 @@
+"""Turning a variant and a member into a message.
+
+Facts are read for a whole batch at once, with a constant number of queries; then each message is
+rendered in memory. The e-mail's frame is compiled from MJML once per process. Text and HTML say
+the same; a picture, where the variant asks for one, is drawn when the mail is opened.
+"""
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from mjml import mjml2html
+
+from campaigns import templating, tracking
+from campaigns.models import Delivery, Journey, Link, Variant
+from loyalty import recommendations
+from loyalty.models import Account, Place, Product
+from members.models import Address, Interaction, Member, Programme, Purpose
+
+# A Markdown link, perhaps around a picture; a picture alone is not one: programs fetch it unasked.
+_LINK = re.compile(r"(?<!!)\[(?:!\[[^\[\]]*\]\([^()]*\)|[^\[\]])*\]\((https?://[^\s)]+)\)")
+_SLOT = re.compile(r"%%(\w+)%%")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What goes out: `html` is the body only; `email_html` puts it into the e-mail's frame."""
+
+    delivery: Delivery
+    member: Member
+    subject: str
+    text: str
+    html: str
+    has_picture: bool
+    programme: Programme
+
+    @property
+    def picture_url(self) -> str:
+        return tracking.picture_url(self.delivery) if self.has_picture else ""
+
+    @property
+    def unsubscribe_url(self) -> str:
+        return tracking.unsubscribe_url(self.delivery)
+
+    @property
+    def is_marketing(self) -> bool:
+        return self.delivery.campaign.purpose == Purpose.MARKETING
+
+    def email_html(self) -> str:
+        """The whole HTML part of an e-mail."""
+        picture = (
+            f'<tr><td><img src="{self.picture_url}" width="600" alt="" style="display:block;'
+            'width:100%;height:auto;border-radius:12px 12px 0 0"></td></tr>'
+            if self.has_picture
+            else ""
+        )
+        footer = html.escape(self.programme.postal_address)
+        if self.is_marketing:
+            footer += (
+                f' <a href="{self.unsubscribe_url}" style="color:#66756d">Stop these messages</a>'
+            )
+        parts = {
+            "PREVIEW": html.escape(self.text[:120]),
+            "PROGRAMME": html.escape(self.programme.name.upper()),
+            "PICTURE": picture,
+            "FOOTER": footer,
+            "BODY": self.html,
+        }
+        return _SLOT.sub(lambda slot: parts[slot[1]], _frame())
+
+    def email_text(self) -> str:
+        """The whole text part of an e-mail."""
+        footer = f"\n\n--\n{self.programme.name} {self.programme.postal_address}".rstrip()
+        if self.is_marketing:
+            footer += f"\nStop these messages: {self.unsubscribe_url}"
+        return self.text + footer + "\n"
+
+
+def check(*, subject: str, body: str, pointer: str) -> None:
+    """Refuse a variant whose subject or body cannot be rendered; `Invalid` names the place."""
+    templating.check_subject(subject, pointer=f"{pointer}/subject")
+    templating.check(body, pointer=f"{pointer}/body")
+
+
+def linked(body: str) -> set[str]:
+    """The addresses a body links to."""
+    return set(_LINK.findall(body))
+
+
+def render_batch(
+    deliveries: Sequence[Delivery], *, now: datetime
+) -> tuple[list[Message], dict[int, str]]:
+    """Render deliveries: the messages, and {delivery id: reason} for those that cannot be.
+
+    The deliveries come with `campaign`, `variant` (with its interest), `journey` and `member`.
+    """
+    values = facts_for(deliveries, now=now)
+    links: dict[int, list[Link]] = {}
+    for link in Link.objects.filter(variant__in={d.variant_id for d in deliveries}):
+        links.setdefault(link.variant_id, []).append(link)
+    programme = Programme.objects.get()
+    messages, failed = [], {}
+    for delivery in deliveries:
+        variant = delivery.variant
+        if variant is None:
+            failed[delivery.pk] = "there is no variant for this member"
+            continue
+        try:
+            messages.append(
+                render(
+                    delivery,
+                    variant=variant,
+                    values=values[delivery.pk],
+                    links=links.get(variant.pk, []),
+                    programme=programme,
+                )
+            )
+        except templating.RenderingFailed as error:
+            failed[delivery.pk] = error.detail
+    return messages, failed
+
+
+def render(
+    delivery: Delivery,
+    *,
+    variant: Variant,
+    values: Mapping[str, Any],
+    links: Sequence[Link],
+    programme: Programme,
+) -> Message:
+    """Render one message; `RenderingFailed` when the template runs into a limit."""
+    tracked = {link.url: tracking.click_url(delivery, link) for link in links}
+    body = _LINK.sub(
+        lambda found: found[0].removesuffix(f"{found[1]})") + f"{tracked.get(found[1], found[1])})",
+        variant.body,
+    )
+    return Message(
+        delivery=delivery,
+        member=delivery.member,
+        subject=templating.line(variant.subject, values),
+        text=templating.text(body, values).strip(),
+        html=templating.html(body, values),
+        has_picture=bool(variant.image),
+        programme=programme,
+    )
+
+
+def facts_for(deliveries: Sequence[Delivery], *, now: datetime) -> dict[int, dict[str, Any]]:
+    """The values each delivery's template may use, by delivery id."""
+    member_ids = [delivery.member_id for delivery in deliveries]
+    addresses = Address.objects.in_bulk(member_ids)
+    accounts = Account.objects.select_related("tier").in_bulk(member_ids)
+    looked_at = recommendations.looked_at(member_ids=member_ids, at=now)
+    causes = _causes([delivery.journey for delivery in deliveries])
+    occasions = {
+        journey.pk: journey.occasion
+        for journey in Journey.objects.filter(
+            pk__in=[d.journey_id for d in deliveries], occasion__isnull=False
+        ).select_related("occasion")
+    }
+    programme = Programme.objects.get()
+    values = {}
+    for delivery in deliveries:
+        member = delivery.member
+        address = addresses.get(member.pk)
+        account = accounts.get(member.pk)
+        interest = delivery.variant.interest if delivery.variant else None
+        occasion = occasions.get(delivery.journey_id)
+        products = [
+            {"name": s.name, "category": s.category, "price": s.price, "currency": s.currency}
+            for s in looked_at.get(member.pk, [])
+        ]
+        place, product = causes.get(delivery.journey_id, (None, None))
+        values[delivery.pk] = {
+            "member": {
+                "given_name": member.given_name,
+                "family_name": member.family_name,
+                "number": member.number,
+                "city": address.city if address else "",
+                "region": address.region if address else "",
+                "points": account.balance if account else 0,
+                "tier": account.tier.name if account and account.tier else "",
+            },
+            "programme": {"name": programme.name},
+            "interest": {"name": interest.name, "slug": interest.slug} if interest else {},
+            "occasion": {"date": occasion.date, "district": occasion.district} if occasion else {},
+            "place": {"name": place.name, "story": place.story} if place else {},
+            "product": {
+                "name": product.name,
+                "category": product.category,
+                "price": product.price,
+                "currency": product.currency,
+            }
+            if product
+            else (products[0] if products else {}),
+            "products": products,
+        }
+    return values
+
+
+def _causes(journeys: Sequence[Journey]) -> dict[int, tuple[Place | None, Product | None]]:
+    """The place and product of the interaction each journey answers."""
+    causes = Interaction.objects.in_bulk([j.interaction_id for j in journeys if j.interaction_id])
+    if not causes:
+        return {}
+    rows = causes.values()
+    places = {p.code: p for p in Place.objects.filter(code__in={r.place for r in rows})}
+    products = {p.sku: p for p in Product.objects.filter(sku__in={r.sku for r in rows})}
+    return {
+        journey.pk: (places.get(row.place or ""), products.get(row.sku or ""))
+        for journey in journeys
+        if (row := causes.get(journey.interaction_id or 0))
+    }
+
+
+@lru_cache(maxsize=1)
+def _frame() -> str:
+    source = resources.files("campaigns") / "templates" / "campaigns" / "email.mjml"
+    return mjml2html(source.read_text(encoding="utf-8"))

@@ -1,0 +1,41 @@
+"""How the clock gets in. Each task asks what is due and stops when nothing is."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from campaigns import planning, sending, triggers
+
+# A task gives way to others after so many batches; whatever is left is due at the next tick.
+BATCHES = 10
+
+
+@shared_task
+def answer() -> None:
+    """Answer interactions, and send at once what that planned."""
+    for _ in range(BATCHES):
+        if not triggers.answer(now=timezone.now()):
+            break
+    for channel in sending.CHANNELS:
+        send(channel)
+
+
+@shared_task
+def plan() -> None:
+    planning.plan_due(now=timezone.now())
+
+
+@shared_task
+def send(channel: str) -> None:
+    for _ in range(BATCHES):
+        if not sending.send_due(channel=channel, now=timezone.now()).claimed:
+            break
+
+
+@shared_task
+def reap() -> None:
+    sending.reap()
+
+
+@shared_task
+def finish() -> None:
+    sending.finish(now=timezone.now())

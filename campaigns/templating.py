@@ -1,0 +1,227 @@
+"""The language marketers write in: Liquid over a short list of plain values, Markdown around it.
+
+A template is checked when it is saved, with line and column: only known names, a few tags and
+filters, no ranges, bounded size. It is rendered under limits on loops, output and nesting. For
+HTML whatever a template puts out is escaped for Markdown, and HTML in the source stays text, so
+neither a member's name nor a marketer's slip becomes markup, and both parts say the same.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, TextIO
+
+from liquid import BoundTemplate, Environment, RenderContext
+from liquid.builtin.output import Output, OutputNode
+from liquid.exceptions import LiquidError
+from liquid.static_analysis import TemplateAnalysis
+from liquid.stringify import to_liquid_string
+from markdown_it import MarkdownIt
+
+from config.errors import Invalid, Refusal
+
+LONGEST = 20_000
+LONGEST_TAG = 500
+# Every value a template may use; a list means a loop variable with these fields.
+VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "member": ("given_name", "family_name", "number", "city", "region", "points", "tier"),
+    "programme": ("name",),
+    "interest": ("name", "slug"),
+    "occasion": ("date", "district"),
+    "place": ("name", "story"),
+    "product": ("name", "category", "price", "currency"),
+    "products": ("name", "category", "price", "currency", "size", "first", "last"),
+}
+TAGS = {"if", "elsif", "else", "unless", "case", "when", "for", "comment"}
+FILTERS = {
+    "append", "at_least", "at_most", "capitalize", "ceil", "date", "default", "divided_by",
+    "downcase", "first", "floor", "join", "last", "minus", "plus", "prepend", "round", "size",
+    "slice", "strip", "times", "truncate", "truncatewords", "upcase",
+}  # fmt: skip
+# Inside a value any of these may be read, and none is a field of ours.
+_OF_A_VALUE = ("size", "first", "last")
+_DELIMITER = re.compile(r"{{|{%|}}|%}")
+_CLOSER = {"{{": "}}", "{%": "%}"}
+_NAME = re.compile(r"-?\s*(#|\w*)")
+_RANGE = re.compile(r"\([^)]*\.\.")
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_WHITE = re.compile(r"\s+")
+
+
+class RenderingFailed(Refusal):
+    code = "rendering_failed"
+
+
+class _Sandbox(Environment):
+    block_nesting_limit = 12
+    context_depth_limit = 12
+    loop_iteration_limit = 2_000
+    local_namespace_limit = 20_000
+    output_stream_limit = 100_000
+
+
+class _EscapedNode(OutputNode):
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        said = to_liquid_string(self.expression.evaluate(context), autoescape=False)
+        # Markdown takes a backslash before any punctuation for the character itself.
+        return buffer.write(_PUNCTUATION.sub(r"\\\1", _WHITE.sub(" ", said)))
+
+
+class _Escaped(Output):
+    """Escapes on the way out: comparisons and filters see the values as they are."""
+
+    node_class = _EscapedNode
+
+
+class _Amount(float):
+    """A price, for Liquid's arithmetic, which takes no decimals; shown as it was written."""
+
+    _written: str
+
+    def __new__(cls, value: Decimal) -> "_Amount":
+        amount = super().__new__(cls, value)
+        amount._written = str(value)
+        return amount
+
+    def __str__(self) -> str:
+        return self._written
+
+
+_environment = _Sandbox()
+_escaping = _Sandbox()
+_escaping.add_tag(_Escaped)
+_markdown = MarkdownIt("commonmark", {"html": False, "linkify": False})
+
+
+def check(source: str, *, pointer: str) -> None:
+    """Refuse a template that cannot be rendered safely; `Invalid` names place, line and column."""
+    if len(source) > LONGEST:
+        raise Invalid(f"At most {LONGEST:,} characters.", pointer=pointer)
+    if _CONTROL.search(source):
+        raise Invalid("Control characters are not text.", pointer=pointer)
+    _check_tags(source, pointer)
+    analysis = _analysed(source, pointer)
+    for name, uses in analysis.filters.items():
+        if name not in FILTERS:
+            raise _at(source, uses[0].index, f"There is no filter '{name}'.", pointer)
+    for name, variables in analysis.globals.items():
+        for variable in variables:
+            _check_variable(source, name, [str(s) for s in variable.segments], variable, pointer)
+
+
+def _check_tags(source: str, pointer: str) -> None:
+    for index, opener, inside in _tags(source, pointer):
+        if len(inside) > LONGEST_TAG:
+            raise _at(source, index, f"A tag has at most {LONGEST_TAG} characters.", pointer)
+        if _RANGE.search(inside):
+            raise _at(source, index, "Ranges such as (1..9) are not allowed.", pointer)
+        match = _NAME.match(inside)
+        name = match[1] if match else ""
+        is_end = name.startswith("end") and name[3:] in TAGS
+        if opener == "{%" and name not in TAGS and not is_end:
+            raise _at(source, index, f"The tag '{name:.40}' is not allowed.", pointer)
+
+
+def _tags(source: str, pointer: str) -> Iterator[tuple[int, str, str]]:
+    """(where, opener, what is inside) of every tag; refuses one that is not closed.
+
+    Liquid's own lexer takes a minute over ten thousand openers: it never sees them.
+    """
+    opened: re.Match[str] | None = None
+    for found in _DELIMITER.finditer(source):
+        if found[0] in _CLOSER:
+            if opened is not None:
+                break
+            opened = found
+        elif opened is not None and found[0] == _CLOSER[opened[0]]:
+            yield opened.start(), opened[0], source[opened.end() : found.start()]
+            opened = None
+    if opened is not None:
+        raise _at(source, opened.start(), f"This '{opened[0]}' is not closed.", pointer)
+
+
+def _analysed(source: str, pointer: str) -> TemplateAnalysis:
+    try:
+        return _environment.from_string(source).analyze()
+    except LiquidError as error:
+        index = error.token.start_index if error.token is not None else 0
+        raise _at(source, index, str(error.message), pointer) from error
+    except RecursionError as error:
+        raise Invalid("This is nested too deeply.", pointer=pointer) from error
+
+
+def check_subject(source: str, *, pointer: str) -> None:
+    """Like `check`, for one line: a line break in a subject would forge headers."""
+    if "\n" in source or "\r" in source:
+        raise Invalid("A subject is one line.", pointer=pointer)
+    if not source.strip():
+        raise Invalid("A message needs a subject.", pointer=pointer)
+    check(source, pointer=pointer)
+
+
+def text(source: str, values: Mapping[str, Any]) -> str:
+    """Render as plain text."""
+    return _render(_compiled(source), values)
+
+
+def line(source: str, values: Mapping[str, Any]) -> str:
+    """Render as one line, for subjects and titles."""
+    return _WHITE.sub(" ", _render(_compiled(source), values)).strip()[:300]
+
+
+def html(source: str, values: Mapping[str, Any]) -> str:
+    """Render as HTML: Liquid first, its output escaped, then Markdown without raw HTML."""
+    return str(_markdown.render(_render(_compiled(source, is_escaped=True), values)))
+
+
+def _render(template: BoundTemplate, values: Mapping[str, Any]) -> str:
+    try:
+        return str(template.render(**_plain(values)))
+    except LiquidError as error:
+        raise RenderingFailed(str(error.message)) from error
+    except Exception as error:  # What Liquid's filters let through, as for 'inf' | floor.
+        raise RenderingFailed(str(error)) from error
+
+
+@lru_cache(maxsize=1_024)
+def _compiled(source: str, *, is_escaped: bool = False) -> BoundTemplate:
+    return (_escaping if is_escaped else _environment).from_string(source)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return _CONTROL.sub("", value)
+    if isinstance(value, Decimal):
+        return _Amount(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def _check_variable(
+    source: str, name: str, segments: list[str], variable: Any, pointer: str
+) -> None:
+    fields = VARIABLES.get(name)
+    index = variable.span.index
+    if fields is None:
+        raise _at(
+            source, index, f"There is no '{name}'; there are: {', '.join(VARIABLES)}.", pointer
+        )
+    named = [segment for segment in segments[1:] if not segment.isdigit()]
+    unknown = [each for each in named[:1] if each not in fields]
+    unknown += [each for each in named[1:] if each not in (*fields, *_OF_A_VALUE)]
+    if unknown:
+        raise _at(
+            source, index, f"'{name}' has no '{unknown[0]}'; it has: {', '.join(fields)}.", pointer
+        )
+
+
+def _at(source: str, index: int, sentence: str, pointer: str) -> Invalid:
+    before = source[: max(index, 0)]
+    row = before.count("\n") + 1
+    column = len(before) - (before.rfind("\n") + 1) + 1
+    return Invalid(f"Line {row}, column {column}: {sentence}", pointer=pointer)

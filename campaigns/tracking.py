@@ -1,0 +1,137 @@
+"""Links in messages: signed ids that cannot be forged or pointed elsewhere, and what came of them.
+
+Opening a link is recorded with how likely a person did it: mail scanners fetch every link within
+seconds. Only likely persons teach interests. Nothing a GET does changes what a member allows.
+"""
+
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core import signing
+from django.db import transaction
+
+from campaigns.models import Delivery, Engagement, Link
+from config.errors import NotFound
+from members import consents, interactions
+
+_SIGNER = signing.Signer(salt="cairn.message")
+SCANNER_WINDOW = timedelta(seconds=3)
+LIKELY = 50
+LONGEST_URL = 1_000
+_ROBOTS = ("bot", "crawl", "spider", "preview", "scan", "curl", "wget", "python", "monitor")
+
+
+def click_url(delivery: Delivery, link: Link) -> str:
+    """The address that stands for a link in this very message."""
+    return _url("c", f"{delivery.pk}.{link.pk}")
+
+
+def picture_url(delivery: Delivery) -> str:
+    """The address of the picture drawn for this very member."""
+    return _url("p", str(delivery.pk))
+
+
+def unsubscribe_url(delivery: Delivery) -> str:
+    """Where one POST stops marketing on every channel (RFC 8058)."""
+    return _url("u", str(delivery.pk))
+
+
+def delivery_of(token: str, *, letter: str) -> Delivery:
+    """The delivery a signed address speaks of; `NotFound` when the signature is not ours."""
+    ids = _ids(token, letter=letter)
+    delivery = (
+        Delivery.objects.select_related("campaign", "member", "variant__interest")
+        .filter(pk=ids[0])
+        .first()
+    )
+    if delivery is None:
+        raise NotFound("This link is not valid.")
+    return delivery
+
+
+def record_click(token: str, *, now: datetime, agent: str, is_head: bool) -> str:
+    """Append the click and return the address to go to."""
+    ids = _ids(token, letter="c")
+    delivery = delivery_of(token, letter="c")
+    link = Link.objects.filter(pk=ids[1], variant=delivery.variant).first()
+    if link is None:
+        raise NotFound("This link is not valid.")
+    likelihood = _likelihood(delivery, now=now, agent=agent, is_head=is_head)
+    with transaction.atomic():
+        Engagement.objects.create(
+            delivery=delivery,
+            kind=Engagement.Kind.CLICKED,
+            at=now,
+            link=link,
+            human_percent=likelihood,
+        )
+        if likelihood >= LIKELY and delivery.member.erased_at is None:
+            interest = delivery.variant.interest_id if delivery.variant else None
+            interactions.record(
+                [
+                    interactions.Fact(
+                        member_id=delivery.member_id,
+                        kind="click",
+                        occurred_at=now,
+                        # Once per message and link: clicking again is not loving more.
+                        reference=f"click:{delivery.pk}.{link.pk}",
+                        interest_ids=(interest,) if interest else (),
+                        campaign=delivery.campaign.code,
+                    )
+                ],
+                now=now,
+            )
+    return link.url
+
+
+def record_read(delivery: Delivery, *, now: datetime) -> None:
+    """Append that the member opened the message in the app: a certain open, unlike a pixel."""
+    Engagement.objects.create(delivery=delivery, kind=Engagement.Kind.OPENED, at=now)
+
+
+def unsubscribe(token: str, *, now: datetime) -> Delivery:
+    """Stop marketing to this member on every channel. Doing it twice changes nothing more."""
+    delivery = delivery_of(token, letter="u")
+    with transaction.atomic():
+        consents.stop_marketing(
+            member=delivery.member, at=now, source=f"message {delivery.pk}", now=now
+        )
+        Engagement.objects.create(delivery=delivery, kind=Engagement.Kind.UNSUBSCRIBED, at=now)
+    return delivery
+
+
+def is_web_address(url: str) -> bool:
+    """Whether a link may be written into a message."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # https://[
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.netloc) and len(url) <= LONGEST_URL
+
+
+def _likelihood(delivery: Delivery, *, now: datetime, agent: str, is_head: bool) -> int:
+    """How likely a person clicked, in percent."""
+    if is_head or not agent or any(word in agent.lower() for word in _ROBOTS):
+        return 0
+    if delivery.sent_at is not None and now - delivery.sent_at < SCANNER_WINDOW:
+        return 10
+    others = Engagement.objects.filter(
+        delivery=delivery, kind=Engagement.Kind.CLICKED, at__gt=now - SCANNER_WINDOW
+    )
+    return 20 if others.exists() else 95
+
+
+def _url(letter: str, ids: str) -> str:
+    suffix = ".png" if letter == "p" else ""
+    return f"{settings.PUBLIC_URL}/m/{letter}/{_SIGNER.sign(letter + ids)}{suffix}"
+
+
+def _ids(token: str, *, letter: str) -> list[int]:
+    try:
+        signed = _SIGNER.unsign(token[:200])
+        if not signed.startswith(letter):
+            raise signing.BadSignature
+        return [int(part) for part in signed[1:].split(".")]
+    except (signing.BadSignature, ValueError) as error:
+        raise NotFound("This link is not valid.") from error

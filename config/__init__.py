@@ -1,0 +1,5 @@
+"""The process: settings, the clock, URLs, one error shape."""
+
+from config.celery import app as celery_app
+
+__all__ = ["celery_app"]

@@ -1,0 +1,27 @@
+"""The staff's door to loyalty. Django finds the admin classes through these imports."""
+
+from loyalty.admin import (
+    catalog,
+    check_ins,
+    earn_rules,
+    ledger,
+    member_page,
+    places,
+    purchases,
+    rewards,
+    tiers,
+    today,
+)
+
+__all__ = [
+    "catalog",
+    "check_ins",
+    "earn_rules",
+    "ledger",
+    "member_page",
+    "places",
+    "purchases",
+    "rewards",
+    "tiers",
+    "today",
+]

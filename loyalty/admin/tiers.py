@@ -1,0 +1,27 @@
+"""Tiers."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from config.admin.columns import shown
+from config.admin.rows import Admin
+from loyalty.models import Tier
+
+
+@admin.register(Tier)
+class TierAdmin(Admin):
+    list_display = ("name", "slug", "takes")
+    search_fields = ("name__icontains",)
+    when_empty = "Add tiers to thank members who come back: each asks for points within a window."
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("slug",) if obj else ()  # Earn rules name it.
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {} if obj else {"slug": ("name",)}
+
+    @shown(description="takes", ordering="threshold")
+    def takes(self, tier: Tier) -> str:
+        return f"{tier.threshold:,} points within {tier.window_days} days"

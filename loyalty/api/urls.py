@@ -1,0 +1,25 @@
+"""What the loyalty floor answers under /api/v1/."""
+
+from django.urls import URLPattern, URLResolver, path
+
+from loyalty.api import interactions, me, places, purchases, rewards
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("me/", me.Me.as_view()),
+    path("me/card.png", me.Card.as_view()),
+    path("me/export/", me.Export.as_view()),
+    path("me/points/", me.Points.as_view()),
+    path("me/points/entries/", me.Entries.as_view()),
+    path("places/", places.Places.as_view()),
+    path("check-ins/", places.CheckIns.as_view()),
+    path("rewards/", rewards.Rewards.as_view()),
+    path("redemptions/", rewards.Redemptions.as_view()),
+    path("vouchers/", rewards.Vouchers.as_view()),
+    path("vouchers/<str:code>/hold/", rewards.Hold.as_view()),
+    path("vouchers/<str:code>/redeem/", rewards.Redeem.as_view()),
+    path("vouchers/<str:code>/release/", rewards.Release.as_view()),
+    path("interactions/", interactions.Interactions.as_view()),
+    path("recommendations/", interactions.Recommendations.as_view()),
+    path("purchases/", purchases.Purchases.as_view()),
+    path("purchases/<str:reference>/returns/", purchases.Returns.as_view()),
+]

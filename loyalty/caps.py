@@ -1,0 +1,80 @@
+"""Caps on what a rule may give: counters, read and raised under the lock of the award.
+
+A member's counter is safe under the member's account lock; a programme's counter is one row that
+every award of that rule locks, which is the price of a budget that never leaks.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+
+from django.db import connection
+
+from loyalty import earning
+from loyalty.models import EarnRule
+
+type Key = tuple[int | None, str, str]
+
+
+class Allowance:
+    """What is left of the caps that a batch of awards touches. Call `allow`, then `save`."""
+
+    def __init__(self, wanted: Iterable[tuple[EarnRule, int, date]]) -> None:
+        """Open and lock the counters of these (rule, member id, day)."""
+        keys: set[Key] = set()
+        for rule, member_id, day in wanted:
+            keys.update(key for key, _ in _caps(rule, member_id, day))
+        self._used = _lock(keys) if keys else {}
+        self._before = dict(self._used)
+
+    def allow(self, *, rule: EarnRule, member_id: int, day: date, points: int) -> int:
+        """How many of these points the caps let through; counts them as used."""
+        caps = _caps(rule, member_id, day)
+        for key, cap in caps:
+            points = min(points, max(cap - self._used[key], 0))
+        for key, _ in caps:
+            self._used[key] += points
+        return points
+
+    def save(self) -> None:
+        """Write the raised counters."""
+        raised = [(key, used) for key, used in self._used.items() if used != self._before[key]]
+        if raised:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "UPDATE loyalty_capcounter c SET used = g.used"
+                    "  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::int[])"
+                    "       AS g(member_id, rule_slug, period, used)"
+                    " WHERE c.member_id IS NOT DISTINCT FROM g.member_id"
+                    "   AND c.rule_slug = g.rule_slug AND c.period = g.period",
+                    [
+                        [key[0] for key, _ in raised],
+                        [key[1] for key, _ in raised],
+                        [key[2] for key, _ in raised],
+                        [used for _, used in raised],
+                    ],
+                )
+
+
+def _caps(rule: EarnRule, member_id: int, day: date) -> list[tuple[Key, int]]:
+    caps: list[tuple[Key, int]] = []
+    if rule.member_cap is not None:
+        period = earning.period_key(period=rule.member_cap_period, day=day)
+        caps.append(((member_id, rule.slug, period), rule.member_cap))
+    if rule.programme_cap is not None:
+        caps.append(((None, rule.slug, "ever"), rule.programme_cap))
+    return caps
+
+
+def _lock(keys: set[Key]) -> dict[Key, int]:
+    ordered = sorted(keys, key=lambda key: (key[0] is None, key[0] or 0, key[1], key[2]))
+    columns = [list(column) for column in zip(*ordered, strict=True)]
+    with connection.cursor() as cursor:
+        # The no-op update locks the counter whether it existed or not, in one order for all.
+        cursor.execute(
+            "INSERT INTO loyalty_capcounter AS c (member_id, rule_slug, period, used)"
+            " SELECT g.*, 0 FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS g"
+            " ON CONFLICT (member_id, rule_slug, period) DO UPDATE SET used = c.used"
+            " RETURNING member_id, rule_slug, period, used",
+            columns,
+        )
+        return {(m, slug, period): used for m, slug, period, used in cursor.fetchall()}

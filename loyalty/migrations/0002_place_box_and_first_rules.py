@@ -1,0 +1,40 @@
+"""The index that finds places, and the two earn rules a new programme starts with."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.db import migrations
+
+
+def create(apps: Any, schema_editor: Any) -> None:
+    rule = apps.get_model("loyalty", "EarnRule")
+    rule.objects.create(
+        slug="purchases",
+        name="Purchases",
+        fact="purchase",
+        points=1,
+        per="amount",
+        per_amount=Decimal(1),
+    )
+    rule.objects.create(
+        slug="check-ins",
+        name="Check-in at a place worth going to",
+        fact="check_in",
+        points=50,
+        per="fact",
+        valid_months=24,
+        member_cap=2_000,
+        member_cap_period="year",
+    )
+
+
+class Migration(migrations.Migration):
+    dependencies = [("loyalty", "0001_initial")]
+    operations = [
+        migrations.RunSQL(
+            "CREATE INDEX place_by_box ON loyalty_place"
+            " USING gist (box(point(west, south), point(east, north))) WHERE is_open",
+            "DROP INDEX place_by_box",
+        ),
+        migrations.RunPython(create, migrations.RunPython.noop),
+    ]

@@ -1,0 +1,33 @@
+"""What they bought, where they were, what we owe them."""
+
+from .account import Account, Tier
+from .catalog import Product
+from .checkin import CheckIn
+from .earn_rule import Award, CapCounter, EarnRule
+from .entry import Entry
+from .lot import Lot, LotUse
+from .place import Place
+from .purchase import Purchase, PurchaseLine, Return, ReturnLine
+from .reward import Redemption, Reward
+from .voucher import Voucher
+
+__all__ = [
+    "Account",
+    "Award",
+    "CapCounter",
+    "CheckIn",
+    "EarnRule",
+    "Entry",
+    "Lot",
+    "LotUse",
+    "Place",
+    "Product",
+    "Purchase",
+    "PurchaseLine",
+    "Redemption",
+    "Return",
+    "ReturnLine",
+    "Reward",
+    "Tier",
+    "Voucher",
+]

@@ -1,0 +1,144 @@
+"""Who gets points for what, and what one rule gave for one fact."""
+
+from decimal import Decimal
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+
+def slugs() -> "ArrayField[list[str], list[str]]":
+    return ArrayField(models.CharField(max_length=64), default=list, blank=True)
+
+
+class EarnRule(models.Model):
+    """One version of one rule. A version that gave points is never changed: `earning.revise`
+    makes the next one, so that a return is computed with the rule that paid."""
+
+    class Fact(models.TextChoices):
+        PURCHASE = "purchase"
+        CHECK_IN = "check_in", "check-in"
+
+    class Per(models.TextChoices):
+        AMOUNT = "amount", "for every so much money"
+        UNIT = "unit", "for every unit bought"
+        FACT = "fact", "once for the purchase or check-in"
+
+    class Period(models.TextChoices):
+        DAY = "day"
+        WEEK = "week"
+        MONTH = "month"
+        YEAR = "year"
+        EVER = "ever"
+
+    slug = models.SlugField(max_length=64)
+    version = models.PositiveSmallIntegerField(default=1)
+    name = models.CharField(max_length=120)
+    is_current = models.BooleanField(default=True, help_text="This version awards; others paid.")
+    fact = models.CharField(max_length=12, choices=Fact)
+    points = models.PositiveIntegerField(help_text="So many points …")
+    per = models.CharField(max_length=8, choices=Per, default=Per.FACT, help_text="… each time.")
+    per_amount = models.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        default=Decimal(1),
+        validators=[MinValueValidator(Decimal("0.01"))],
+        help_text="With 'for every so much money': how much.",
+    )
+    currency = models.CharField(max_length=3, blank=True, help_text="Empty: any currency.")
+    starts_at = models.DateTimeField(null=True, blank=True)
+    ends_at = models.DateTimeField(null=True, blank=True)
+    # Conditions; an empty list asks nothing.
+    stores = slugs()
+    channels = slugs()
+    categories = slugs()
+    skus = slugs()
+    interests = slugs()
+    tiers = slugs()
+    first_purchase_only = models.BooleanField(default=False)
+    minimum_total = models.DecimalField(
+        max_digits=12, decimal_places=2, null=True, blank=True, help_text="Of the whole purchase."
+    )
+    group = models.SlugField(
+        max_length=40, blank=True, help_text="Of rules in one group only the most generous gives."
+    )
+    member_cap = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Points per member and period."
+    )
+    member_cap_period = models.CharField(max_length=8, choices=Period, default=Period.EVER)
+    programme_cap = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Points for all members together, ever."
+    )
+    valid_months = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="The points expire so long after the fact; empty: never."
+    )
+    pending_days = models.PositiveSmallIntegerField(
+        default=0, help_text="The points may be spent so many days after the fact."
+    )
+
+    class Meta:
+        ordering = ["slug", "-version"]
+        constraints = [
+            models.UniqueConstraint(fields=["slug", "version"], name="earn_rule_version_once"),
+            models.UniqueConstraint(
+                fields=["slug"], condition=Q(is_current=True), name="earn_rule_one_current"
+            ),
+            models.CheckConstraint(condition=Q(per_amount__gt=0), name="earn_rule_amount_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} (v{self.version})"
+
+
+class Award(models.Model):
+    """What one rule version gave for one fact, with all that a later return needs."""
+
+    member = models.ForeignKey(
+        "members.Member", on_delete=models.PROTECT, related_name="awards", db_index=False
+    )
+    rule = models.ForeignKey(EarnRule, on_delete=models.PROTECT, related_name="awards")
+    fact = models.CharField(max_length=12, choices=EarnRule.Fact)
+    fact_id = models.BigIntegerField()
+    points = models.IntegerField()
+    taken_back = models.IntegerField(default=0)
+    base = models.DecimalField(max_digits=12, decimal_places=2)
+    lines = ArrayField(models.SmallIntegerField(), default=list)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["fact", "fact_id", "rule"], name="awarded_once_per_fact"
+            ),
+            models.CheckConstraint(
+                condition=Q(taken_back__gte=0, taken_back__lte=models.F("points")),
+                name="taken_back_at_most_awarded",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.points} points for {self.fact} {self.fact_id}"
+
+
+class CapCounter(models.Model):
+    """How much of a cap is used: updated under the same lock as the award it counts."""
+
+    rule_slug = models.CharField(max_length=64)
+    member = models.ForeignKey(
+        "members.Member", null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    period = models.CharField(max_length=10, help_text="First day of the period, or 'ever'.")
+    used = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["member", "rule_slug", "period"],
+                nulls_distinct=False,
+                name="cap_counter_once",
+            ),
+            models.CheckConstraint(condition=Q(used__gte=0), name="cap_never_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rule_slug} {self.period}: {self.used}"

@@ -1,0 +1,132 @@
+"""Finding places: which ones could a position be at, and which are near.
+
+One GiST index over the boxes around places (`place_by_box`) answers both; distances are geodesic.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import connection
+from geopy.distance import geodesic
+
+from loyalty import boundaries, verification
+from loyalty.models import Place
+
+METRES_PER_DEGREE = 110_574.0  # The shortest degree of latitude on WGS 84.
+NEAREST_WITHIN_M = 100_000.0
+_BOX = "box(point(west, south), point(east, north))"  # As the index place_by_box has it
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    place: Place
+    distance_m: float
+
+
+def spot_of(place: Place) -> verification.Spot:
+    """The place's geometry as verification needs it."""
+    return verification.Spot(
+        latitude=place.latitude,
+        longitude=place.longitude,
+        radius_m=place.radius_m,
+        boundary=place.boundary,
+    )
+
+
+def frame(place: Place) -> Place:
+    """Set the box around the place from its geometry; call before writing one."""
+    place.south, place.west, place.north, place.east = boundaries.bounds(
+        latitude=place.latitude,
+        longitude=place.longitude,
+        radius_m=place.radius_m,
+        boundary=place.boundary,
+    )
+    return place
+
+
+def around(
+    *, latitude: float, longitude: float, metres: float, limit: int, smallest_first: bool = False
+) -> list[Place]:
+    """Open places whose box comes within so many metres of a position: the nearest boxes first,
+    or the smallest, so that what is left out beyond the limit is what matters least."""
+    high = metres / METRES_PER_DEGREE
+    wide = min(high / max(math.cos(math.radians(latitude)), 0.01), 180.0)
+    boxes = _boxes(latitude - high, longitude - wide, latitude + high, longitude + wide)
+    order = f"area({_BOX})" if smallest_first else f"{_BOX} <-> point(%s, %s)"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT id FROM loyalty_place WHERE is_open AND"
+            f" ({' OR '.join([f'{_BOX} && %s::box'] * len(boxes))}) ORDER BY {order}, id LIMIT %s",
+            [*boxes, *([] if smallest_first else [longitude, latitude]), limit],
+        )
+        ids = [row[0] for row in cursor.fetchall()]
+    places = Place.objects.in_bulk(ids)
+    return [places[pk] for pk in ids]
+
+
+def at(*, latitude: float, longitude: float, accuracy_m: float) -> list[Near]:
+    """The places a position may be at, given its error: the smallest first."""
+    found = [
+        Near(place, _distance(place, latitude, longitude))
+        for place in around(
+            latitude=latitude,
+            longitude=longitude,
+            metres=accuracy_m + 1,
+            limit=50,
+            smallest_first=True,
+        )
+    ]
+    inside = [near for near in found if near.distance_m - accuracy_m <= _reach(near.place)]
+    return sorted(inside, key=lambda near: (_extent(near.place), near.distance_m, near.place.pk))
+
+
+def nearest(*, latitude: float, longitude: float) -> Near | None:
+    """The nearest open place within 100 km: to say how far away somebody is."""
+    for metres in (2_000.0, 20_000.0, NEAREST_WITHIN_M):
+        near = nearby(latitude=latitude, longitude=longitude, radius_m=metres, limit=20)
+        if near:
+            return near[0]
+    return None
+
+
+def nearby(*, latitude: float, longitude: float, radius_m: float, limit: int) -> list[Near]:
+    """Open places within a distance, nearest first. A place one stands in is at 0 metres."""
+    found = [
+        Near(place, max(_distance(place, latitude, longitude) - _reach(place), 0.0))
+        for place in around(
+            latitude=latitude, longitude=longitude, metres=radius_m, limit=limit * 2
+        )
+    ]
+    within = [near for near in found if near.distance_m <= radius_m]
+    return sorted(within, key=lambda near: (near.distance_m, near.place.pk))[:limit]
+
+
+def _distance(place: Place, latitude: float, longitude: float) -> float:
+    if place.boundary is None:
+        return float(geodesic((latitude, longitude), (place.latitude, place.longitude)).m)
+    spot = spot_of(place)
+    return verification.distance_m(latitude=latitude, longitude=longitude, spot=spot)
+
+
+def _reach(place: Place) -> float:
+    return 0.0 if place.boundary is not None else place.radius_m or 0.0
+
+
+def _extent(place: Place) -> float:
+    """The area of the box in square degrees: a summit before the park it stands in."""
+    return (place.north - place.south) * (place.east - place.west)
+
+
+def _boxes(south: float, west: float, north: float, east: float) -> Sequence[str]:
+    """The box as PostgreSQL writes it; two where it crosses the antimeridian."""
+    south, north = max(south, -90.0), min(north, 90.0)
+    if west < -180:
+        return [_box(south, -180, north, east), _box(south, west + 360, north, 180)]
+    if east > 180:
+        return [_box(south, west, north, 180), _box(south, -180, north, east - 360)]
+    return [_box(south, west, north, east)]
+
+
+def _box(south: float, west: float, north: float, east: float) -> str:
+    return f"(({west!r},{south!r}),({east!r},{north!r}))"

@@ -1,0 +1,156 @@
+"""Goods that come back take back exactly the points they gave.
+
+What is taken is computed with the rule version that paid, over the lines that were kept: any
+sequence of purchases and returns nets to the points of what was kept. Today's rules play no part.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+
+from django.db.models import F
+
+from config.errors import Invalid, NotFound, Refusal
+from loyalty import earning, ledger, tiers
+from loyalty.models import Award, EarnRule, Purchase, PurchaseLine, Return, ReturnLine
+from members import interactions
+
+CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnedLine:
+    sku: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnReceipt:
+    is_new: bool
+    points_taken: int
+    debt: int
+    balance: int
+
+
+class ReturnConflict(Refusal):
+    code = "return_conflict"
+    status = 409
+
+
+def find_purchase(*, reference: str, store_code: str = "") -> Purchase:
+    """The purchase a till means: its own store's when the key is bound to one."""
+    rows = Purchase.objects.filter(reference=reference)
+    found = list((rows.filter(origin=store_code) if store_code else rows)[:2])
+    if not found:
+        raise NotFound(f"There is no purchase '{reference}'.")
+    if len(found) > 1:
+        raise Invalid(
+            "More than one store or channel uses this reference; use the store's own key.",
+            pointer="/reference",
+        )
+    return found[0]
+
+
+def record(
+    *,
+    purchase: Purchase,
+    reference: str,
+    lines: Sequence[ReturnedLine],
+    occurred_at: datetime,
+    now: datetime,
+) -> ReturnReceipt:
+    """Record a return and take back its points; reported again, answers as the first time."""
+    if not lines:
+        raise Invalid("A return has at least one line.", pointer="/lines")
+    interactions.check_time(occurred_at=occurred_at, now=now)
+    with ledger.open_book([purchase.member_id], now=now, with_lots=True) as book:
+        account = book.accounts[purchase.member_id]
+        before = Return.objects.filter(purchase=purchase, reference=reference).first()
+        if before is not None:
+            _refuse_other_content(before, lines)
+            return ReturnReceipt(False, before.points_taken, before.debt_made, account.balance)
+        row = Return.objects.create(
+            purchase=purchase, reference=reference, occurred_at=occurred_at, recorded_at=now
+        )
+        bought = list(PurchaseLine.objects.filter(purchase=purchase).order_by("position"))
+        _give_back(row, bought, lines)
+        taken = debt = 0
+        awards = Award.objects.filter(fact=EarnRule.Fact.PURCHASE, fact_id=purchase.pk)
+        for award in awards.select_related("rule").order_by("pk"):
+            over = award.points - award.taken_back - _kept_points(award, bought)
+            if over > 0:
+                result = book.take_back(
+                    member_id=purchase.member_id,
+                    points=over,
+                    award_id=award.pk,
+                    at=occurred_at,
+                    why=f"return {reference}",
+                )
+                Award.objects.filter(pk=award.pk).update(taken_back=F("taken_back") + over)
+                taken, debt = taken + result.points, debt + result.debt
+        Return.objects.filter(pk=row.pk).update(points_taken=taken, debt_made=debt)
+    tiers.qualify(member_ids=[purchase.member_id], at=now)
+    return ReturnReceipt(True, taken, debt, account.balance)
+
+
+def _give_back(row: Return, bought: Sequence[PurchaseLine], lines: Sequence[ReturnedLine]) -> None:
+    """Count the returned pieces against the lines that sold them; never more than were sold."""
+    rows: list[ReturnLine] = []
+    for number, wanted in enumerate(lines):
+        left = wanted.quantity
+        if left < 1:
+            raise Invalid("A quantity is 1 or more.", pointer=f"/lines/{number}/quantity")
+        for line in bought:
+            pieces = min(left, line.quantity - line.returned) if line.sku == wanted.sku else 0
+            if pieces:
+                line.returned += pieces
+                left -= pieces
+                rows.append(ReturnLine(of_return=row, line=line, quantity=pieces))
+        if left:
+            raise Invalid(
+                f"More of '{wanted.sku}' than was bought and is not back yet.",
+                pointer=f"/lines/{number}/quantity",
+            )
+    merged: dict[int, ReturnLine] = {}
+    for part in rows:
+        if part.line_id in merged:
+            merged[part.line_id].quantity += part.quantity
+        else:
+            merged[part.line_id] = part
+    ReturnLine.objects.bulk_create(merged.values())
+    PurchaseLine.objects.bulk_update(bought, ["returned"])
+
+
+def _kept_points(award: Award, bought: Sequence[PurchaseLine]) -> int:
+    """What the rule that paid gives for the pieces that were kept."""
+    kept = [_kept(line) for line in bought if line.quantity > line.returned]
+    asked = award.rule.minimum_total
+    if asked is not None and sum((line.net for line in kept), Decimal(0)) < asked:
+        return 0
+    covered = [line for line in kept if line.position in award.lines]
+    return min(award.points, earning.points_for(rule=award.rule, lines=covered))
+
+
+def _kept(line: PurchaseLine) -> earning.Line:
+    pieces = line.quantity - line.returned
+    net = (line.quantity * line.unit_price - line.discount) * pieces / line.quantity
+    return earning.Line(
+        position=line.position,
+        sku=line.sku,
+        category=line.category,
+        interests=frozenset(),
+        quantity=pieces,
+        net=net.quantize(CENT, rounding=ROUND_HALF_UP),
+    )
+
+
+def _refuse_other_content(before: Return, lines: Sequence[ReturnedLine]) -> None:
+    had: dict[str, int] = {}
+    for part in ReturnLine.objects.filter(of_return=before).select_related("line"):
+        had[part.line.sku] = had.get(part.line.sku, 0) + part.quantity
+    said: dict[str, int] = {}
+    for line in lines:
+        said[line.sku] = said.get(line.sku, 0) + line.quantity
+    if had != said:
+        raise ReturnConflict(f"'{before.reference}' is another return of this purchase.")

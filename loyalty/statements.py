@@ -1,0 +1,69 @@
+"""What a member has, in points: the summary and the statement."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from django.db.models import F, Q, QuerySet, Sum
+
+from loyalty import tiers
+from loyalty.models import Account, Entry, Lot, Tier
+from members.models import Member
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    points: int
+    on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """`spendable` is `available` less points past their date that the sweep has not reached."""
+
+    available: int
+    pending: int
+    spendable: int
+    debt: int
+    expiring: tuple[Expiring, ...]
+    tier: Tier | None
+    next_tier: Tier | None
+    points_to_next_tier: int | None
+
+
+def summary(*, member: Member, at: datetime) -> Summary:
+    """The member's points at a moment; `expiring` lists the next twelve dates, in local days."""
+    account = Account.objects.filter(pk=member.pk).first() or Account(member=member)
+    open_lots = Lot.objects.filter(account_id=member.pk, remaining__gt=0, is_pending=False)
+    live = Q(expires_at__isnull=True) | Q(expires_at__gt=at)
+    spendable = open_lots.filter(live).aggregate(points=Sum("remaining"))["points"] or 0
+    zone = ZoneInfo(member.zone)
+    by_day: dict[date, int] = {}
+    for expires_at, points in (
+        open_lots.filter(expires_at__gt=at)
+        .order_by("expires_at")
+        .values_list("expires_at")
+        .annotate(points=Sum("remaining"))[:200]
+    ):
+        day = expires_at.astimezone(zone).date()
+        by_day[day] = by_day.get(day, 0) + points
+    standing = tiers.standing(member=member, at=at)
+    return Summary(
+        available=account.balance,
+        pending=account.pending,
+        spendable=spendable,
+        debt=account.debt,
+        expiring=tuple(Expiring(points, day) for day, points in list(by_day.items())[:12]),
+        tier=standing.tier,
+        next_tier=standing.next_tier,
+        points_to_next_tier=standing.points_to_next,
+    )
+
+
+def entries(*, member: Member) -> QuerySet[Entry]:
+    """The member's movements of points, with the rule behind each award."""
+    return (
+        Entry.objects.filter(account_id=member.pk)
+        .select_related("award__rule")
+        .annotate(rule_name=F("award__rule__name"))
+    )

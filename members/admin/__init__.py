@@ -1,0 +1,17 @@
+"""The staff's door to members. Django finds the admin classes through these imports."""
+
+from django.contrib import admin
+
+from members.admin import (
+    api_keys,
+    member,
+    neighbours,
+    records,
+    setting_up,
+    staff,
+    today,
+)
+
+__all__ = ["api_keys", "member", "neighbours", "records", "setting_up", "staff", "today"]
+
+admin.site.index_template = "cairn/today.html"

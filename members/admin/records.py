@@ -1,0 +1,78 @@
+"""Records that only rooms write: what members said, did and carry."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.paginator import InfinitePaginator
+
+from config.admin.columns import shown
+from config.admin.rows import Admin, ReadOnlyAdmin
+from members.models import Consent, Device, Interaction
+
+BY_MEMBER = (
+    "member__number__startswith",
+    "member__email_key__istartswith",
+    "member__family_name__istartswith",
+)
+
+
+class StreamAdmin(ReadOnlyAdmin):
+    """A long append-only record, newest first, never counted."""
+
+    paginator = InfinitePaginator
+    ordering = ("-pk",)
+    list_select_related: tuple[str, ...] = ("member",)
+    store_path = "member__home_store"
+    search_fields = BY_MEMBER
+    list_filter_submit = True
+
+
+@admin.register(Consent)
+class ConsentAdmin(StreamAdmin):
+    list_display = ("at", "member", "channel", "purpose", "decision", "source", "text_version")
+    list_filter = ("channel", "purpose", "action", ("at", RangeDateTimeFilter))
+    when_empty = "What members allow and withdraw is listed here. Record it on a member's page."
+
+    @shown(
+        description="decision",
+        ordering="action",
+        label={"granted": "success", "withdrawn": "danger", "requested": "info"},
+    )
+    def decision(self, consent: Consent) -> str:
+        return consent.action
+
+
+@admin.register(Interaction)
+class InteractionAdmin(StreamAdmin):
+    list_display = ("occurred_at", "member", "kind", "about", "value", "reference")
+    list_select_related = ("member", "kind")
+    list_filter = ("kind", ("occurred_at", RangeDateTimeFilter))
+    exclude = ("interests",)
+    when_empty = "Nothing was done yet. Apps and shops report interactions through the API."
+
+    @shown(description="about")
+    def about(self, interaction: Interaction) -> str:
+        words = (interaction.sku, interaction.category, interaction.place, interaction.campaign)
+        return ", ".join(filter(None, words))
+
+
+@admin.register(Device)
+class DeviceAdmin(Admin):
+    """Phones that can be pushed to. The provider's token is nobody's business here."""
+
+    list_display = ("member", "platform", "added_at", "refused_at")
+    list_filter = ("platform",)
+    list_select_related = ("member",)
+    store_path = "member__home_store"
+    search_fields = BY_MEMBER
+    fields = ("member", "platform", "added_at", "refused_at")
+    readonly_fields = fields
+    when_empty = "No phone yet: a member's app registers itself when it may push."
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -1,0 +1,126 @@
+"""What a brand sets up once: the programme, stores, interests, and what teaches them."""
+
+import re
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from unfold.widgets import UnfoldAdminSelect2Widget
+
+from config.admin.columns import shown
+from config.admin.rows import Admin
+from members import interests
+from members.models import InteractionKind, Interest, Programme, Store
+
+
+def zones(*, empty: str = "") -> list[tuple[str, str]]:
+    """IANA zones to choose from."""
+    named = [(zone, zone.replace("_", " ")) for zone in sorted(available_timezones())]
+    return [("", empty), *named] if empty else named
+
+
+class ZonedForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A form with a zone to pick and codes in capitals."""
+
+    time_zone = forms.ChoiceField(choices=zones, widget=UnfoldAdminSelect2Widget)
+
+    def clean_country(self) -> str:
+        return _capitals(self.cleaned_data["country"], 2, "A country is two letters: US, DE, JP.")
+
+    def clean_currency(self) -> str:
+        return _capitals(self.cleaned_data["currency"], 3, "A currency is three letters: USD.")
+
+
+@admin.register(Programme)
+class ProgrammeAdmin(Admin):
+    form = ZonedForm
+    fieldsets = (
+        (None, {"fields": ("name", "postal_address")}),
+        ("Money, time and language", {"fields": ("currency", "time_zone", "locale", "country")}),
+    )
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        # There is one programme: a list of it would be a detour.
+        only = Programme.objects.get()
+        return HttpResponseRedirect(reverse("admin:members_programme_change", args=[only.pk]))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Store)
+class StoreAdmin(Admin):
+    form = ZonedForm
+    store_path = "pk"
+    list_display = ("name", "code", "where", "time_zone")
+    search_fields = ("name__icontains", "code__istartswith")
+    prepopulated_fields = {"code": ("name",)}
+    fieldsets = (
+        (None, {"fields": ("name", "code")}),
+        ("Where", {"fields": (("latitude", "longitude"), "time_zone")}),
+        ("Address", {"fields": ("postal_code", "region", "country")}),
+    )
+    when_empty = "Add the first store: clerks, members and tills belong to one."
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        # Receipts are numbered by it.
+        return ("code",) if obj else ()
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {} if obj else super().get_prepopulated_fields(request, obj)
+
+    @shown(description="where")
+    def where(self, store: Store) -> str:
+        return ", ".join(filter(None, [store.postal_code, store.region, store.country]))
+
+
+@admin.register(Interest)
+class InterestAdmin(Admin):
+    list_display = ("name", "slug")
+    search_fields = ("name__icontains", "slug__istartswith")
+    when_empty = "Add the pursuits your members love: hiking, climbing, snow …"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("slug",) if obj else ()  # Rules, categories and files name it.
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {} if obj else {"slug": ("name",)}
+
+
+@admin.register(InteractionKind)
+class InteractionKindAdmin(Admin):
+    list_display = ("name", "slug", "weight", "half_life_days", "is_open")
+    search_fields = ("name__icontains", "slug__istartswith")
+    when_empty = "Add what members do: a purchase, a click …"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("slug",) if obj else ()
+
+    def save_model(
+        self, request: HttpRequest, obj: InteractionKind, form: Any, change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "half_life_days" in form.changed_data:
+            rows = interests.rebuild()
+            messages.info(
+                request,
+                f"The half-life changed, so every interest was worked out again: {rows} rows.",
+            )
+
+
+def _capitals(text: str, length: int, otherwise: str) -> str:
+    code = text.strip().upper()
+    if code and not re.fullmatch(f"[A-Z]{{{length}}}", code):
+        raise forms.ValidationError(otherwise)
+    return code

@@ -1,0 +1,56 @@
+"""What a cell refers to, looked up for a whole chunk at once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import connection
+
+from members.arrays import array
+from members.contacts import email_key
+from members.models import Interest, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A member as a fact needs one."""
+
+    id: int
+    zone: str
+
+
+def members_named(names: Iterable[str]) -> dict[str, Known]:
+    """The present members with these numbers or e-mail addresses, by the name as it was given."""
+    wanted = {name: email_key(name) if "@" in name else "" for name in names}
+    numbers = array(name for name, key in wanted.items() if not key)
+    keys = array(key for key in wanted.values() if key)
+    by_number: dict[str, Known] = {}
+    by_email: dict[str | None, Known] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_NAMED, [numbers, keys])
+        for pk, zone, number, key in cursor:
+            by_number[number] = by_email[key] = Known(pk, zone)
+    return {
+        name: known
+        for name, key in wanted.items()
+        if (known := by_email.get(key) if key else by_number.get(name)) is not None
+    }
+
+
+_NAMED = """
+SELECT id, zone, number, email_key FROM members_member
+ WHERE erased_at IS NULL AND (number = ANY(%s::text[]) OR email_key = ANY(%s::text[]))
+"""
+
+
+def stores_coded(codes: Iterable[str | None]) -> dict[str, Store]:
+    return Store.objects.in_bulk({code for code in codes if code}, field_name="code")
+
+
+def interests() -> dict[str, int]:
+    """{slug: id} of every interest: there are few."""
+    return dict(Interest.objects.values_list("slug", "pk"))
+
+
+def unknown(what: str, name: str) -> str:
+    """The sentence for a reference to nothing."""
+    return f"There is no {what} {name[:80]!r}."

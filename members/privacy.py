@@ -1,0 +1,138 @@
+"""Giving a member everything we hold of them, and erasing it.
+
+Which tables those are is read off the schema: whatever refers to a member, directly or through
+other rows, is exported. On erasure what cascades from the member is deleted and what is protected
+(the books) stays, about nobody: the member's own row is emptied. So a new table is covered on the
+day it is made.
+"""
+
+import hashlib
+import hmac
+from datetime import datetime
+from typing import Any
+
+import pgtrigger
+from django.conf import settings
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection, models, transaction
+from django.db.models import Q
+
+from members import joining, signing_in
+from members.models import ErasedContact, IdempotencyKey, Member, User
+
+# Rows that lead to a member but are not theirs to have: a queue, what somebody may do as staff.
+NOT_EXPORTED = {
+    "members.unansweredinteraction", "members.user_groups", "members.user_user_permissions",
+    "admin.logentry",
+}  # fmt: skip
+# Never shown, in any table: how something is recognised is not what it says.
+SECRET_FIELDS = {
+    "seed", "code_hash", "token", "secret_hash", "password", "lease", "leased_until",
+    "session_key", "data", "key",
+}  # fmt: skip
+
+
+def export(*, member: Member) -> dict[str, Any]:
+    """Everything held of a member: {table: [row, ...]}, in plain values."""
+    everything = {"members.member": [_row(member)]}
+    for model, path in tables().items():
+        rows = model._default_manager.filter(**{path: member.pk}).order_by("pk")
+        everything[model._meta.label_lower] = [_row(row) for row in rows]
+    return {table: rows for table, rows in sorted(everything.items()) if rows}
+
+
+def erase(*, member: Member, now: datetime) -> None:
+    """Delete what is personal, empty the member's row, keep the books balanced.
+
+    A keyed hash of e-mail and telephone stays behind, so that a later import does not bring the
+    person back. Erasing twice changes nothing more.
+    """
+    with transaction.atomic(), pgtrigger.ignore():
+        locked = Member.objects.select_for_update().get(pk=member.pk)
+        if locked.erased_at is not None:
+            return
+        ErasedContact.objects.bulk_create(
+            [
+                ErasedContact(contact_hash=erased_hash(contact), erased_at=now)
+                for contact in (locked.email_key, locked.phone)
+                if contact
+            ],
+            ignore_conflicts=True,
+        )
+        for relation in _pointing_at(Member):
+            if relation.on_delete is models.CASCADE:
+                relation.related_model._default_manager.filter(
+                    **{relation.field.name: member.pk}
+                ).delete()
+        IdempotencyKey.objects.filter(caller=f"member:{member.pk}").delete()
+        _forget_positions(member.pk)
+        locked.number = f"{joining.ERASED}{locked.pk}"
+        _forget_in_log(locked)
+        signing_in.forget(member=locked)
+        locked.given_name = locked.family_name = locked.time_zone = ""
+        locked.email = locked.email_key = locked.phone = locked.birth_date = None
+        locked.labels, locked.home_store, locked.preferred_channel = [], None, ""
+        locked.erased_at = now
+        locked.save()
+
+
+def erased_hash(contact: str) -> str:
+    """The keyed hash under which an erased person's e-mail or telephone is remembered."""
+    key = settings.SECRET_KEY.encode()
+    return hmac.new(key, b"erased-contact:" + contact.encode(), hashlib.sha256).hexdigest()
+
+
+def tables() -> dict[type[models.Model], str]:
+    """Every table to export, with the look-up that leads from its rows to a member."""
+    found: dict[type[models.Model], str] = {Member: "pk", User: "member"}
+    waiting = [Member, User]
+    for model in waiting:
+        for relation in _pointing_at(model):
+            other = relation.related_model
+            # Of a user's rows only those that are the user's own: not what one did as staff.
+            is_own = model is not User or relation.on_delete is models.CASCADE
+            if is_own and other not in found and other._meta.label_lower not in NOT_EXPORTED:
+                path = "" if model is Member else f"__{found[model]}"
+                found[other] = f"{relation.field.name}{path}"
+                waiting.append(other)
+    del found[Member]
+    return found
+
+
+def _pointing_at(model: type[models.Model]) -> list[models.ManyToOneRel]:
+    """The foreign keys to a table, the hidden ones too."""
+    fields = model._meta.get_fields(include_hidden=True)
+    return [field for field in fields if isinstance(field, models.ManyToOneRel)]
+
+
+def _forget_in_log(member: Member) -> None:
+    """Staff's log keeps who did what to which row; the row's name in it was a person's."""
+    kinds = ContentType.objects.get_for_models(Member, User)
+    LogEntry.objects.filter(
+        Q(content_type=kinds[Member], object_id=str(member.pk))
+        | Q(content_type=kinds[User], object_id=str(member.user_id))
+    ).update(object_repr=member.number)
+
+
+def _forget_positions(member_id: int) -> None:
+    """Check-ins stay in the books; where exactly somebody stood does not."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE loyalty_checkin SET latitude = NULL, longitude = NULL, nonce = NULL"
+            " WHERE member_id = %s",
+            [member_id],
+        )
+
+
+def _row(row: models.Model) -> dict[str, Any]:
+    shown = {}
+    for field in row._meta.concrete_fields:
+        if field.name in SECRET_FIELDS:
+            continue
+        value = field.value_from_object(row)
+        if isinstance(value, bytes | memoryview):
+            continue
+        plain = isinstance(value, str | int | float | bool | list | dict | None)
+        shown[field.name] = value if plain else str(value)
+    return shown

@@ -1,0 +1,179 @@
+"""Every write of the API with a body it accepts: what the tests of all of them go through."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from loyalty import purchases, rewards, vouchers
+from members.models import Member
+from tests import factories
+from tests.factories import PEAK, line
+
+API = "/api/v1"
+
+
+class Scene:
+    """A member with a phone, a shop with a till, and what they talk about."""
+
+    def __init__(self) -> None:
+        self.alex: Member = factories.member()
+
+    @cached_property
+    def app(self) -> APIClient:
+        return factories.app(self.alex)
+
+    @cached_property
+    def till(self) -> APIClient:
+        return factories.till()
+
+    @cached_property
+    def receipt(self) -> str:
+        basket = factories.basket(self.alex, line("20", 3, sku="tent"), occurred_at=now())
+        purchases.record(basket, now=now())
+        return basket.reference
+
+    @cached_property
+    def code(self) -> str:
+        factories.grant(self.alex, 100, now=now())
+        done = rewards.redeem(member=self.alex, slug=self.reward, now=now())
+        return vouchers.code_of(done.voucher)
+
+    @cached_property
+    def reward(self) -> str:
+        slug: str = factories.reward().slug
+        return slug
+
+    @cached_property
+    def message(self) -> int:
+        return int(factories.inbox_message(self.alex, at=now()).pk)
+
+    @cached_property
+    def place(self) -> str:
+        code: str = factories.place(interests=["hiking"]).code
+        return code
+
+
+def now() -> datetime:
+    return timezone.now()
+
+
+def a_minute_ago() -> str:
+    return (now() - timedelta(minutes=1)).isoformat()
+
+
+@dataclass(frozen=True)
+class Write:
+    """One operation. `by` says who calls it; `body` is None where there is none."""
+
+    method: str
+    path: Callable[[Scene], str]
+    by: str
+    body: Callable[[Scene], dict[str, Any]] | None = None
+    status: int = 200
+    is_keyed: bool = True
+
+    def client(self, scene: Scene) -> APIClient:
+        return scene.app if self.by == "app" else scene.till
+
+    def send(self, scene: Scene, body: Any = ..., **headers: str) -> Any:
+        """Send the body it accepts, or another: an object, or raw bytes; the answer."""
+        if body is ...:
+            body = self.body(scene) if self.body else None
+        call = getattr(self.client(scene), self.method.lower())
+        options: dict[str, Any] = {"headers": {k.replace("_", "-"): v for k, v in headers.items()}}
+        if isinstance(body, bytes):
+            options["content_type"] = "application/json"
+        elif body is not None:
+            options["format"] = "json"
+        return call(API + self.path(scene), body, **options)
+
+
+def at(path: str) -> Callable[[Scene], str]:
+    return lambda scene: path
+
+
+def basket(scene: Scene) -> dict[str, Any]:
+    return factories.purchase_body(scene.alex)
+
+
+def interaction(scene: Scene, **said: Any) -> dict[str, Any]:
+    facts = {"kind": "view", "occurred_at": a_minute_ago(), "reference": "i1", "sku": "tent"}
+    return {"interactions": [{**facts, "interest": "hiking", "value": "19.90", **said}]}
+
+
+WRITES = {
+    "change profile": Write(
+        "PATCH", at("/me/"), "app",
+        lambda scene: {
+            "given_name": "Kim", "birth_date": "1990-05-04", "time_zone": "Asia/Tokyo",
+            "street": "1 Main St", "postal_code": "84101", "country": "US",
+        },
+    ),
+    "erase": Write("DELETE", at("/me/"), "app", status=204, is_keyed=False),
+    "change preferences": Write(
+        "PATCH", at("/me/preferences/"), "app",
+        lambda scene: {
+            "channels": {"email": {"marketing": True}}, "preferred_channel": "push",
+            "paused_until": None,
+        },
+    ),
+    "state interests": Write(
+        "PUT", at("/me/interests/"), "app", lambda scene: {"interests": {"hiking": 0.9}}
+    ),
+    "add device": Write(
+        "POST", at("/me/devices/"), "app", lambda scene: {"token": "t", "platform": "ios"}, 201
+    ),
+    "remove device": Write(
+        "DELETE", at("/me/devices/"), "app", lambda scene: {"token": "t"}, 204
+    ),
+    "check in": Write(
+        "POST", at("/check-ins/"), "app",
+        lambda scene: {
+            **PEAK, "accuracy_m": 8.5, "occurred_at": a_minute_ago(), "place": scene.place,
+            "mocked": False, "nonce": "n1",
+        }, 201,
+    ),
+    "redeem": Write(
+        "POST", at("/redemptions/"), "app", lambda scene: {"reward": scene.reward}, 201
+    ),
+    "read message": Write("POST", lambda scene: f"/inbox/{scene.message}/read/", "app"),
+    "report own interactions": Write("POST", at("/interactions/"), "app", interaction, 202),
+    "report interactions": Write(
+        "POST", at("/interactions/"), "till",
+        lambda scene: interaction(scene, member=scene.alex.number), 202,
+    ),
+    "enrol": Write(
+        "POST", at("/members/"), "till",
+        lambda scene: {
+            "email": "new@example.com", "phone": "+14155552671", "given_name": "New",
+            "birth_date": "1990-05-04", "time_zone": "Asia/Tokyo", "postal_code": "84101",
+            "country": "US", "labels": ["student"], "joined_at": a_minute_ago(),
+            "email_opt_in": True,
+        }, 201,
+    ),
+    "buy": Write("POST", at("/purchases/"), "till", basket, 201),
+    "return": Write(
+        "POST", lambda scene: f"/purchases/{scene.receipt}/returns/", "till",
+        lambda scene: {
+            "reference": "x1", "occurred_at": a_minute_ago(),
+            "lines": [{"sku": "tent", "quantity": 1}],
+        }, 201,
+    ),
+    "hold voucher": Write("POST", lambda scene: f"/vouchers/{scene.code}/hold/", "till"),
+    "redeem voucher": Write("POST", lambda scene: f"/vouchers/{scene.code}/redeem/", "till"),
+    "release voucher": Write("POST", lambda scene: f"/vouchers/{scene.code}/release/", "till"),
+}  # fmt: skip
+WITH_BODY = {name: write for name, write in WRITES.items() if write.body}
+
+
+def ready(name: str) -> tuple[Write, Scene]:
+    """The write and a scene in which it succeeds."""
+    scene = Scene()
+    if name == "redeem":
+        factories.grant(scene.alex, 100, now=now())
+    return WRITES[name], scene

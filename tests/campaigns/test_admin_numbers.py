@@ -1,0 +1,135 @@
+"""After the launch: numbers, reasons, rows; and calendars and policies."""
+
+import csv
+import html
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from campaigns.models import ContactCap, Delivery, Occasion, OccasionArea, QuietHours
+from members.models import Member
+from tests import factories
+from tests.campaigns.desk import (
+    EVERYONE,
+    NASTY,
+    add_occasion,
+    ask,
+    check,
+    client_of,
+    page,
+    sent_campaign,
+    told,
+    upload,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+# --- After the launch -------------------------------------------------------------------------
+def test_the_numbers_add_up_and_every_one_leads_to_its_rows(marketer: Client) -> None:
+    factories.members(20)
+    campaign = sent_campaign()
+    shown = marketer.get(page("campaign_numbers", campaign.pk))
+    balance = shown.context["balance"]
+    assert balance.adds_up
+    assert balance.entered == 20
+    assert 0 < balance.held_out < 20
+    assert "✓ adds up" in shown.content.decode()
+    assert {row["verdict"] for row in shown.context["lift"]} == {"too early to tell"}
+    for part in shown.context["parts"]:
+        listed = marketer.get(part["link"]).context["cl"].queryset.count()
+        assert listed == part["count"]
+
+
+def test_what_is_unknown_is_explained(marketer: Client) -> None:
+    factories.member()
+    campaign = sent_campaign()
+    Delivery.objects.update(state="unknown", reason="in_doubt")
+    content = marketer.get(page("campaign_numbers", campaign.pk)).content.decode()
+    assert "Nobody can know whether it arrived" in html.unescape(content)
+
+
+def test_a_delivery_says_why(marketer: Client) -> None:
+    member = factories.member(given_name=NASTY)
+    sent_campaign()
+    delivery = Delivery.objects.get(member=member)
+    content = marketer.get(page("delivery_change", delivery.pk)).content.decode()
+    assert "It is the version for everybody." in content
+    assert NASTY not in content
+    assert marketer.get(page("delivery_change", delivery.pk + 1)).status_code == 404
+
+
+def csv_rows(answer: Any) -> list[list[str]]:
+    text = b"".join(answer.streaming_content).decode()
+    return list(csv.reader(StringIO(text)))
+
+
+def test_deliveries_are_downloaded_and_no_spreadsheet_runs_them(marketer: Client) -> None:
+    member = factories.member()
+    Member.objects.filter(pk=member.pk).update(number="=1+1")
+    campaign = sent_campaign()
+    header, row = csv_rows(marketer.get(page("campaign_deliveries", campaign.pk)))
+    assert header[:3] == ["member", "step", "channel"]
+    assert row[0] == "'=1+1"
+
+
+def test_a_marketer_of_one_store_sees_its_members_only() -> None:
+    ours, theirs = factories.store("ours"), factories.store("theirs")
+    mine = factories.member(home_store=ours)
+    other = factories.member(home_store=theirs)
+    campaign = sent_campaign()
+    marketer = client_of("Marketer", store=ours)
+    deliveries = marketer.get(page("delivery_changelist")).context["cl"].queryset
+    assert [row.member for row in deliveries] == [mine]
+    hidden = Delivery.objects.get(member=other)
+    assert marketer.get(page("delivery_change", hidden.pk)).status_code == 404
+    assert marketer.get(page("campaign_deliveries", campaign.pk)).status_code == 403
+    found = ask(marketer, "count", EVERYONE).json()
+    assert (found["count"], [m["number"] for m in found["sample"]]) == (2, [mine.number])
+    assert ask(marketer, "explain", EVERYONE, member=other.number).status_code == 404
+    assert (
+        "There is no member" in check(marketer, campaign, member=other.number).context["asked"].told
+    )
+
+
+# --- Calendars and policies -------------------------------------------------------------------
+def test_a_date_written_by_hand_counts_at_once(marketer: Client) -> None:
+    assert add_occasion(marketer, region="CO").status_code == 302
+    row = Occasion.objects.get()
+    assert (row.year, row.country) == (2027, "US")
+    assert OccasionArea.objects.get().date == row.date
+    data = {"occasion": "school-start", "date": "2027-08-30", "country": "US", "region": "CO"}
+    marketer.post(page("occasion_change", row.pk), data)
+    assert str(OccasionArea.objects.get().date) == "2027-08-30"
+    marketer.post(page("occasion_delete", row.pk), {"post": "yes"})
+    assert not OccasionArea.objects.exists()
+
+
+def test_a_calendar_is_uploaded_and_what_is_wrong_is_shown(marketer: Client) -> None:
+    good = b"occasion,date,country,region\nschool-start,2027-08-23,US,CO\n"
+    assert "loaded 1, unchanged 0, rejected 0" in told(upload(marketer, "occasion_upload", good))
+    answer = upload(marketer, "occasion_upload", good + b"school-start,soon,US,UT\n")
+    assert "unchanged 1, rejected 1" in told(answer)
+    assert len(answer.context["rejects"]) == 2
+    assert upload(marketer, "occasion_upload", b"what,ever\n1,2\n").context["refusal"].detail
+    assert Occasion.objects.count() == OccasionArea.objects.count() == 1
+
+
+def test_policies_say_what_they_do(marketer: Client) -> None:
+    ContactCap.objects.all().delete()
+    ContactCap.objects.create(
+        name="Two", channels=["email", "push", "sms"], max_messages=2, window_days=7
+    )
+    ContactCap.objects.create(name="None", channels=["email"], max_messages=0, window_days=1)
+    caps = marketer.get(page("contactcap_changelist")).content.decode()
+    assert "At most 2 marketing messages in any 7 days, by e-mail, Push and SMS together" in caps
+    assert "No marketing messages at all by e-mail" in caps
+    hours = marketer.get(page("quiethours_changelist")).content.decode()
+    assert "from 21:00 to 08:00 the next morning, on the member" in hours
+    row = QuietHours.objects.get()
+    same = {"name": "x", "starts": "21:00", "ends": "21:00", "channels": "email"}
+    data = {**same, "purpose": "marketing"}
+    answer = marketer.post(page("quiethours_change", row.pk), data)
+    assert "Equal times mean no quiet hours" in answer.content.decode()

@@ -1,0 +1,117 @@
+"""What every test stands on: a real PostgreSQL, and a broker nobody else listens to.
+
+Migrating takes longer than many a test run, so a migrated database is kept as a template under the
+fingerprint of all migrations; the first run after a change makes it anew.
+"""
+
+import fcntl
+import hashlib
+import importlib
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.db import connection
+from pytest_django.plugin import DjangoDbBlocker
+
+from config import embedded
+from config.celery import app
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+hypothesis.settings.register_profile("cairn", deadline=None, print_blob=True)
+# On a submission the same examples each time; at home new ones.
+hypothesis.settings.register_profile(
+    "ci", hypothesis.settings.get_profile("cairn"), derandomize=True
+)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "cairn")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    embedded.ensure_running()
+    # Not the demo's broker: its worker would take our messages for its own.
+    app.conf.update(broker_url="memory://", broker_transport_options={})
+
+
+class Template:
+    """The migrated database to clone; whoever has to make it keeps the others waiting."""
+
+    def __init__(self) -> None:
+        digest = hashlib.sha256((CHECKOUT / "uv.lock").read_bytes())
+        for migration in sorted(CHECKOUT.glob("*/migrations/*.py")):
+            digest.update(migration.read_bytes())
+        self.name = f"cairn_template_{digest.hexdigest()[:16]}"
+        settings.STATE_DIR.mkdir(exist_ok=True)
+        self.lock = (settings.STATE_DIR / "tests.lock").open("w")
+
+    def use(self) -> None:
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        with connection._nodb_cursor() as cursor:
+            cursor.execute("SELECT FROM pg_database WHERE datname = %s", [self.name])
+            self.is_there = cursor.fetchone() is not None
+        if self.is_there:
+            connection.settings_dict["TEST"]["TEMPLATE"] = self.name
+            self.lock.close()
+
+    def keep(self, made: str) -> None:
+        with connection._nodb_cursor() as cursor:
+            cursor.execute(
+                "SELECT datname FROM pg_database WHERE starts_with(datname, 'cairn_template_')"
+            )
+            for (outdated,) in cursor.fetchall():
+                cursor.execute(f'DROP DATABASE "{outdated}"')
+            cursor.execute(f'CREATE DATABASE "{self.name}" TEMPLATE "{made}"')
+        self.lock.close()
+
+
+@pytest.fixture(scope="session")
+def template() -> Template:
+    return Template()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None,
+    template: Template,
+    django_db_blocker: DjangoDbBlocker,
+) -> None:
+    with django_db_blocker.unblock():
+        template.use()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_setup: None, template: Template, django_db_blocker: DjangoDbBlocker
+) -> None:
+    with django_db_blocker.unblock():
+        connection.close()  # Nothing may be connected to what is cloned.
+        made = str(connection.settings_dict["NAME"])
+        if not template.is_there:
+            template.keep(made)
+        with connection._nodb_cursor() as cursor:
+            # What a power cut takes is only a test; TRUNCATE after TRUNCATE is faster so.
+            cursor.execute(f'ALTER DATABASE "{made}" SET synchronous_commit = off')
+
+
+# What migrations put into every new programme, and a transactional test's TRUNCATE takes out.
+FIRST_ROWS = (
+    "members.migrations.0002_first_rows",
+    "loyalty.migrations.0002_place_box_and_first_rules",
+    "campaigns.migrations.0002_policies_and_lease",
+    "campaigns.migrations.0003_roles",
+)
+
+
+@pytest.fixture(autouse=True)
+def first_rows(request: pytest.FixtureRequest) -> None:
+    """A test that truncates tables leaves none of them; the next one finds them again."""
+    marker = request.node.get_closest_marker("django_db")
+    if marker is None or not marker.kwargs.get("transaction"):
+        return
+    request.getfixturevalue("transactional_db")
+    if not apps.get_model("members", "Programme").objects.exists():
+        for name in FIRST_ROWS:
+            importlib.import_module(name).create(apps, None)

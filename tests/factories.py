@@ -1,0 +1,223 @@
+"""Makers of what tests are about: each takes what matters and invents the rest.
+
+Rows come through the rooms, so they are as the programme itself would have made them. `NOW` is
+the clock of the rooms' tests; doors read the real one, so tests of doors pass `timezone.now()`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import connection, transaction
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from campaigns import files, launching
+from campaigns.models import Campaign, Delivery, InboxMessage, Journey, Step
+from loyalty import ledger, places, purchases
+from loyalty.models import Account, EarnRule, Entry, Place, Product, Reward, Tier
+from members import joining, keys, signing_in
+from members.models import ApiKey, Interest, Member, Store
+
+NOW = datetime(2027, 3, 1, 18, tzinfo=UTC)  # A Monday; 11:00 in Denver.
+JOINED = datetime(2024, 5, 4, 9, tzinfo=UTC)
+# A summit of its own: nothing else of the tests is near.
+PEAK: dict[str, Any] = {"latitude": 40.254900, "longitude": -105.616000}
+
+_numbers = count(1)
+
+
+# --- People and shops -------------------------------------------------------------------------
+def member(**said: Any) -> Member:
+    """A member with an e-mail; fields as in `joining.Enrolment`."""
+    facts = {"email": f"m{next(_numbers)}@example.com", "given_name": "Alex", "joined_at": JOINED}
+    enrolment = joining.Enrolment(**{**facts, **said})
+    return joining.enrol(enrolment=enrolment, now=enrolment.joined_at or JOINED, source="test")
+
+
+def members(many: int, **said: Any) -> list[Member]:
+    return [member(**said) for _ in range(many)]
+
+
+def zone_of(of: Member) -> ZoneInfo:
+    return ZoneInfo(of.zone)
+
+
+def store(code: str = "denver", **said: Any) -> Store:
+    facts = {"name": code.title(), "latitude": 39.7, "longitude": -105, "country": "US"}
+    return Store.objects.create(code=code, **{**facts, "time_zone": "America/Denver", **said})
+
+
+def interest(slug: str) -> Interest:
+    """One of the interests a programme starts with: camping, climbing, hiking, snow …"""
+    return Interest.objects.get(slug=slug)
+
+
+# --- What earns and what it buys --------------------------------------------------------------
+def product(sku: str, *, interests: Sequence[str] = (), **said: Any) -> Product:
+    row = Product.objects.create(sku=sku, **{"name": sku.title(), **said})
+    row.interests.set(Interest.objects.filter(slug__in=interests))
+    return row
+
+
+def place(code: str = "peak", *, interests: Sequence[str] = (), **said: Any) -> Place:
+    """A summit with 150 m around it, unless told otherwise."""
+    row = Place(code=code, **{"name": code.title(), **PEAK, "radius_m": 150.0, **said})
+    places.frame(row).save()
+    row.interests.set(Interest.objects.filter(slug__in=interests))
+    return row
+
+
+def rule(slug: str = "extra", **said: Any) -> EarnRule:
+    """A rule beside the `purchases` that a programme starts with: a point per unit of money."""
+    facts = {"name": slug.title(), "fact": "purchase", "points": 10}
+    return EarnRule.objects.create(slug=slug, **{**facts, **said})
+
+
+def only_rule(slug: str = "only", **said: Any) -> EarnRule:
+    """The one rule there is for purchases."""
+    EarnRule.objects.filter(fact="purchase").update(is_current=False)
+    return rule(slug, **said)
+
+
+def tier(slug: str, threshold: int, **said: Any) -> Tier:
+    return Tier.objects.create(slug=slug, name=slug.title(), threshold=threshold, **said)
+
+
+def reward(slug: str = "tenner", **said: Any) -> Reward:
+    facts = {"name": slug.title(), "points": 100, "value": Decimal(10), "currency": "USD"}
+    return Reward.objects.create(slug=slug, **{**facts, **said})
+
+
+# --- Buying -----------------------------------------------------------------------------------
+def line(price: str | int, quantity: int = 1, **said: Any) -> purchases.Line:
+    return purchases.Line(unit_price=Decimal(price), quantity=quantity, **said)
+
+
+def basket(by: Member, *lines: purchases.Line | str | int, **said: Any) -> purchases.Basket:
+    """A purchase on the web; a bare number is a line of that price."""
+    facts: dict[str, Any] = {
+        "reference": f"r{next(_numbers)}",
+        "member_id": by.pk,
+        "zone": by.zone,
+        "occurred_at": NOW,
+        "channel": "web",
+        "store": None,
+        "currency": "USD",
+        "lines": tuple(one if isinstance(one, purchases.Line) else line(one) for one in lines),
+    }
+    return purchases.Basket(**{**facts, **said})
+
+
+def buy(by: Member, *lines: purchases.Line | str | int, **said: Any) -> purchases.Receipt:
+    now = said.pop("now", said.get("occurred_at", NOW))
+    return purchases.record(basket(by, *lines, **said), now=now)
+
+
+def grant(
+    to: Member, points: int, *, expires_at: datetime | None = None, now: datetime = NOW
+) -> None:
+    """Points from the staff's hand: no rule, no award."""
+    with ledger.open_book([to.pk], now=now, with_lots=True) as book:
+        book.earn(
+            member_id=to.pk, points=points, at=now, expires_at=expires_at, kind=Entry.Kind.GRANTED
+        )
+
+
+def spend(of: Member, points: int, *, now: datetime = NOW) -> Entry:
+    with ledger.open_book([of.pk], now=now, with_lots=True) as book:
+        row = book.spend(member_id=of.pk, points=points, at=now, why="test")
+    return Entry.objects.get(pk=row.written_id)
+
+
+def account(of: Member) -> Account:
+    return Account.objects.get(pk=of.pk)
+
+
+# --- Campaigns --------------------------------------------------------------------------------
+def campaign(code: str = "hello", *, is_live: bool = False, **said: Any) -> Campaign:
+    """A draft for everybody, an hour after NOW, to the inbox; keys as in a campaign file."""
+    now = said.pop("now", NOW)
+    variant = {"interest": None, "subject": "Hello", "body": "Hello {{ member.given_name }}"}
+    document = {
+        "code": code,
+        "name": code.title(),
+        "audience": {"all": []},
+        "entry": {"kind": "moment", "at": (now + timedelta(hours=1)).isoformat()},
+        "steps": [{"channels": ["inbox"], "variants": [variant]}],
+    }
+    files.load({**document, **said}, now=now)
+    if is_live:
+        launching.launch(code=code, by=None, now=now)
+    return Campaign.objects.get(code=code)
+
+
+def inbox_message(to: Member, *, subject: str = "Hello", at: datetime = NOW) -> InboxMessage:
+    """A message in the member's inbox, sent by a campaign of its own."""
+    sender = campaign(f"c{next(_numbers)}", now=at)
+    step = Step.objects.get(campaign=sender)
+    times = {"due_at": at, "entered_at": at, "zone": to.zone}
+    journey = Journey.objects.create(
+        campaign=sender, member=to, occurrence="once", is_held_out=False, **times
+    )
+    delivery = Delivery.objects.create(
+        journey=journey, member=to, campaign=sender, step=step, variant=step.variants.get(),
+        channel="inbox", state="sent", due_at=at, sent_at=at, expires_at=at + timedelta(days=1),
+        priority=50,
+    )  # fmt: skip
+    return InboxMessage.objects.create(
+        delivery=delivery, member=to, subject=subject, text="Hello", html="<p>Hello</p>",
+        created_at=at,
+    )  # fmt: skip
+
+
+# --- Doors ------------------------------------------------------------------------------------
+def app(of: Member) -> APIClient:
+    """The member's phone: a client that sends her access token."""
+    token = signing_in.token_for(member=of, now=timezone.now())
+    return APIClient(headers={"Authorization": f"Bearer {token}"})
+
+
+def till(*scopes: str, at: Store | None = None) -> APIClient:
+    """An integrator's client; without scopes it has them all."""
+    _, raw = keys.issue(
+        name="till", scopes=scopes or ApiKey.Scope.values, store=at, now=timezone.now()
+    )
+    return APIClient(headers={"Authorization": f"Api-Key {raw}"})
+
+
+def purchase_body(by: Member, **said: Any) -> dict[str, Any]:
+    """A purchase as a till sends it: 20 units of money on the web, a moment ago."""
+    return {
+        "reference": f"r{next(_numbers)}",
+        "member": by.number,
+        "occurred_at": (timezone.now() - timedelta(minutes=1)).isoformat(),
+        "channel": "web",
+        "currency": "USD",
+        "lines": [{"sku": "tent", "quantity": 2, "unit_price": "10.00"}],
+        **said,
+    }
+
+
+# --- The database -----------------------------------------------------------------------------
+@contextmanager
+def undone() -> Iterator[None]:
+    """Whatever happens inside has not happened: for the many examples of one test."""
+    with transaction.atomic():
+        try:
+            yield
+        finally:
+            transaction.set_rollback(True)
+
+
+def row_counts() -> Mapping[str, int]:
+    """{table: rows} of the whole database, exactly."""
+    with connection.cursor() as cursor:
+        tables = sorted(connection.introspection.table_names(cursor))
+        counts = (f"SELECT '{name}', count(*) FROM \"{name}\"" for name in tables)
+        cursor.execute(" UNION ALL ".join(counts))
+        return dict(cursor.fetchall())

@@ -1,0 +1,207 @@
+"""Many tills and phones at once: processes with connections of their own, one database.
+
+The same storms against read-check-save code lose points; here every count is exact.
+"""
+
+import multiprocessing
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from config.errors import Refusal
+from loyalty import auditing, checkins, purchases, rewards, vouchers
+from loyalty.models import CapCounter, CheckIn, Entry, Purchase, Redemption, Reward, Voucher
+from members import idempotency
+from members.models import IdempotencyKey, Interaction
+from tests import factories
+from tests.factories import NOW, PEAK
+
+CALLERS = 8
+
+pytestmark = [
+    # What the processes do must be committed; afterwards the rows of the migrations come back.
+    pytest.mark.django_db(transaction=True),
+    # The children only talk to the database; no thread of the parent holds a lock they need.
+    pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork"),
+]
+
+
+def at_once(work: Callable[[int], Any], *, callers: int = CALLERS) -> list[Any]:
+    """What `work(0)`, `work(1)` … answered or raised, each in a process of its own."""
+    connections.close_all()
+    context = multiprocessing.get_context("fork")
+    start = context.Barrier(callers)
+    answers: Any = context.Queue()
+
+    def run(number: int) -> None:
+        start.wait(timeout=30)
+        try:
+            answers.put(work(number))
+        except BaseException as error:  # noqa: BLE001 - the parent compares
+            answers.put(repr(error))
+        finally:
+            connections.close_all()
+
+    processes = [context.Process(target=run, args=(number,)) for number in range(callers)]
+    for process in processes:
+        process.start()
+    found = [answers.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join(timeout=30)
+    return found
+
+
+def tried(do: Callable[[], object]) -> str:
+    """'done', or the code of the refusal."""
+    try:
+        do()
+    except Refusal as refusal:
+        return refusal.code
+    return "done"
+
+
+def sound() -> bool:
+    return auditing.audit().findings == ()
+
+
+@pytest.mark.parametrize("is_keyed", [True, False], ids=["by key", "by reference"])
+def test_same_purchases_from_eight_callers_are_recorded_once(is_keyed: bool) -> None:
+    people = factories.members(3)
+    baskets = [factories.basket(people[n % 3], "10", reference=f"r{n}") for n in range(25)]
+
+    def send(number: int) -> list[int]:
+        balances = []
+        # Everybody begins somewhere else, so that they meet.
+        for basket in baskets[number * 3 :] + baskets[: number * 3]:
+
+            def record(basket: purchases.Basket = basket) -> tuple[int, dict[str, Any]]:
+                receipt = purchases.record(basket, now=NOW)
+                return 201, {"points": receipt.points}
+
+            if is_keyed:
+                answer = idempotency.once(
+                    caller="key:a", key=basket.reference, fingerprint="f", now=NOW, do=record
+                )
+            else:
+                answer = idempotency.unkeyed(do=record)
+            balances.append(answer.body["points"])
+        return balances
+
+    assert at_once(send) == [[10] * 25] * CALLERS
+    assert Purchase.objects.count() == Entry.objects.count() == Interaction.objects.count() == 25
+    assert IdempotencyKey.objects.count() == (25 if is_keyed else 0)
+    assert sum(factories.account(one).balance for one in people) == 250
+    assert sound()
+
+
+def test_one_balance_pays_for_what_it_can() -> None:
+    alex = factories.member()
+    factories.reward(points=30)
+    factories.grant(alex, 100)
+    answers = at_once(lambda _: tried(lambda: rewards.redeem(member=alex, slug="tenner", now=NOW)))
+    assert Counter(answers) == {"done": 3, "insufficient_points": 5}
+    assert factories.account(alex).balance == 10
+    assert Redemption.objects.count() == Voucher.objects.count() == 3
+    assert sound()
+
+
+def test_last_pieces_of_a_reward_are_sold_once() -> None:
+    people = factories.members(CALLERS)
+    for one in people:
+        factories.grant(one, 100)
+    factories.reward(stock=3)
+    answers = at_once(
+        lambda n: tried(lambda: rewards.redeem(member=people[n], slug="tenner", now=NOW))
+    )
+    assert Counter(answers) == {"done": 3, "reward_sold_out": 5}
+    assert Reward.objects.get().stock == 0
+    assert sum(factories.account(one).balance for one in people) == 500
+    assert sound()
+
+
+@pytest.mark.parametrize("in_a_purchase", [False, True], ids=["by itself", "in a purchase"])
+def test_one_voucher_is_used_by_one_till(in_a_purchase: bool) -> None:
+    alex = factories.member()
+    factories.reward()
+    factories.grant(alex, 100)
+    code = vouchers.code_of(rewards.redeem(member=alex, slug="tenner", now=NOW).voucher)
+    basket = factories.basket(alex, "30", voucher_codes=(code,))
+
+    def use(number: int) -> str:
+        till = f"till {number}"
+        if not in_a_purchase:
+            return tried(lambda: vouchers.redeem(code=code, by=till, now=NOW))
+        own = replace(basket, reference=till)
+        return tried(lambda: purchases.record(own, now=NOW, held_by=till))
+
+    assert Counter(at_once(use)) == {"done": 1, "voucher_not_valid": 7}
+    assert Purchase.objects.count() == int(in_a_purchase)
+    assert sound()
+
+
+def test_same_purchase_with_a_voucher_is_answered_to_every_caller() -> None:
+    alex = factories.member()
+    factories.reward()
+    factories.grant(alex, 100)
+    code = vouchers.code_of(rewards.redeem(member=alex, slug="tenner", now=NOW).voucher)
+    basket = factories.basket(alex, "30", voucher_codes=(code,))
+    answers = at_once(lambda _: purchases.record(basket, now=NOW).points)
+    assert answers == [20] * CALLERS
+    assert factories.account(alex).balance == 20
+
+
+def test_held_voucher_is_cancelled_or_used_but_not_both() -> None:
+    alex = factories.member()
+    factories.reward()
+    factories.grant(alex, 100)
+    done = rewards.redeem(member=alex, slug="tenner", now=NOW)
+    code = vouchers.code_of(done.voucher)
+    basket = factories.basket(alex, "30", voucher_codes=(code,))
+
+    def fight(number: int) -> str:
+        if number % 2:
+            return tried(lambda: purchases.record(basket, now=NOW))
+        return tried(lambda: rewards.cancel(redemption=done.redemption, why="test", now=NOW))
+
+    answers = Counter(at_once(fight))
+    was_used = Voucher.objects.get().state == "redeemed"
+    lost = {"not_cancellable": 4} if was_used else {"not_cancellable": 3, "voucher_not_valid": 4}
+    assert answers == {"done": 4 if was_used else 1, **lost}
+    assert factories.account(alex).balance == (20 if was_used else 100)
+    assert sound()
+
+
+def test_cap_of_a_hundred_gives_exactly_a_hundred() -> None:
+    people = factories.members(CALLERS)
+    factories.only_rule(points=7, programme_cap=100)
+
+    def buy(number: int) -> int:
+        return sum(factories.buy(people[number], "1", reference=f"{number}/{n}").points
+                   for n in range(5))  # fmt: skip
+
+    assert sum(at_once(buy)) == 100
+    assert CapCounter.objects.get().used == 100
+    assert sound()
+
+
+def test_one_visit_reported_eight_times_is_paid_once() -> None:
+    alex = factories.member()
+    factories.place()
+
+    def check_in(number: int) -> str:
+        report = checkins.Report(
+            latitude=PEAK["latitude"] + number / 10_000, longitude=PEAK["longitude"],
+            accuracy_m=10, occurred_at=NOW,
+        )  # fmt: skip
+        time.sleep(0.001 * number)
+        return checkins.check_in(member=alex, report=report, now=NOW).check_in.status
+
+    assert at_once(check_in).count("awarded") == 1
+    assert factories.account(alex).balance == 50
+    assert CheckIn.objects.count() == CALLERS
+    assert sound()

@@ -1,0 +1,235 @@
+import math
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from geopy.distance import geodesic
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shapely.geometry import LinearRing
+
+from loyalty.boundaries import clean_boundary
+from loyalty.verification import (
+    REASONS,
+    Claim,
+    Fix,
+    History,
+    Limits,
+    Spot,
+    Verdict,
+    distance_m,
+    explain,
+    judge,
+)
+
+PARKS = Path(__file__).parents[3] / "shared/data/national_park_boundaries.geojson"
+NOW = datetime(2027, 7, 1, 18, tzinfo=UTC)
+SUMMIT = Spot(latitude=37.8372, longitude=-122.4903, radius_m=300)
+SQUARE = [[10.0, 50.0], [10.1, 50.0], [10.1, 50.1], [10.0, 50.1], [10.0, 50.0]]
+HOLE = [[10.04, 50.04], [10.06, 50.04], [10.06, 50.06], [10.04, 50.06], [10.04, 50.04]]
+BOW_TIE = [[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]
+OVER_THE_DATE_LINE = [[179, -17], [-179, -17], [-179, -16], [179, -16], [179, -17]]
+
+
+def polygon(*rings: list[Any]) -> dict[str, Any]:
+    return {"type": "Polygon", "coordinates": list(rings)}
+
+
+def park(*rings: list[Any]) -> Spot:
+    return Spot(latitude=0, longitude=0, boundary=polygon(*rings))
+
+
+def claim(**changes: Any) -> Claim:
+    at_the_top = Claim(
+        latitude=37.8372, longitude=-122.4903, accuracy_m=10, occurred_at=NOW, received_at=NOW
+    )
+    return replace(at_the_top, **changes)
+
+
+def verdict(*, spot: Spot = SUMMIT, history: History | None = None, **changes: Any) -> Verdict:
+    return judge(claim=claim(**changes), spot=spot, history=history or History(), limits=Limits())
+
+
+def outcome(**facts: Any) -> tuple[str, str]:
+    judged = verdict(**facts)
+    return judged.status, judged.reason
+
+
+def test_check_in_on_the_summit_is_awarded() -> None:
+    assert verdict() == Verdict(status="awarded", reason="ok", distance_m=0.0)
+
+
+def test_check_in_far_away_is_refused_with_its_distance() -> None:
+    judged = verdict(latitude=37.8472)
+    assert (judged.status, judged.reason) == ("no_award", "too_far")
+    assert judged.distance_m == pytest.approx(1110, abs=1)
+
+
+def test_check_in_outside_by_less_than_its_accuracy_is_awarded() -> None:
+    assert outcome(latitude=37.8402, accuracy_m=40) == ("awarded", "ok")  # 333 m
+
+
+def test_check_in_with_huge_accuracy_gets_a_hundred_metres_of_credit() -> None:
+    assert outcome(latitude=37.8472, accuracy_m=5000) == ("no_award", "too_far")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"accuracy_m": 101}, "accuracy_poor"),
+        ({"accuracy_m": math.inf}, "accuracy_poor"),
+        ({"accuracy_m": math.nan}, "accuracy_poor"),
+        ({"accuracy_m": 2.9}, "accuracy_implausible"),
+        ({"accuracy_m": -5}, "accuracy_implausible"),
+        ({"is_mocked": True}, "mocked"),
+        ({"occurred_at": NOW - timedelta(minutes=2, seconds=1)}, "late"),
+        ({"occurred_at": NOW - timedelta(days=7)}, "late"),
+        ({"occurred_at": NOW + timedelta(minutes=2, seconds=1)}, "in_the_future"),
+        ({"history": History(repeats_exact_position=True)}, "position_repeated"),
+    ],
+)
+def test_weak_signal_holds_the_award(changes: dict[str, Any], reason: str) -> None:
+    assert outcome(**changes) == ("held", reason)
+
+
+@pytest.mark.parametrize("accuracy_m", [3, 100])
+def test_accuracy_at_its_limits_is_awarded(accuracy_m: float) -> None:
+    assert outcome(accuracy_m=accuracy_m) == ("awarded", "ok")
+
+
+@pytest.mark.parametrize("skew", [timedelta(minutes=2), timedelta(minutes=-2)])
+def test_clock_within_its_skew_is_awarded(skew: timedelta) -> None:
+    assert outcome(occurred_at=NOW + skew) == ("awarded", "ok")
+
+
+@pytest.mark.parametrize(
+    ("history", "reason"),
+    [
+        (History(awards_here_today=1), "already_today"),
+        (History(awards_here_this_year=12), "limit_reached"),
+        (History(awards_today=20), "limit_reached"),
+        (History(check_ins_today=100), "limit_reached"),
+    ],
+)
+def test_cap_reached_refuses(history: History, reason: str) -> None:
+    assert outcome(history=history) == ("no_award", reason)
+
+
+def test_cap_reached_wins_over_a_weak_signal() -> None:
+    refused = outcome(history=History(awards_here_today=1), is_mocked=True)
+    assert refused == ("no_award", "already_today")
+
+
+def test_offline_check_in_older_than_a_week_is_refused() -> None:
+    assert outcome(occurred_at=NOW - timedelta(days=7, seconds=1)) == ("no_award", "too_late")
+
+
+def last_fix(*, degrees_south: float, minutes_ago: float, accuracy_m: float = 10) -> History:
+    fix = Fix(
+        latitude=37.8372 - degrees_south,
+        longitude=-122.4903,
+        accuracy_m=accuracy_m,
+        occurred_at=NOW - timedelta(minutes=minutes_ago),
+    )
+    return History(last_fix=fix)
+
+
+def test_member_arriving_by_train_is_awarded() -> None:
+    train = last_fix(degrees_south=1, minutes_ago=27)  # 111 km at 247 km/h
+    assert outcome(history=train) == ("awarded", "ok")
+
+
+def test_member_arriving_faster_than_a_train_is_held() -> None:
+    rocket = last_fix(degrees_south=1, minutes_ago=26)  # 256 km/h
+    assert outcome(history=rocket) == ("held", "too_fast")
+
+
+def test_speed_counts_only_what_both_accuracies_leave() -> None:
+    vague = last_fix(degrees_south=0.001, minutes_ago=0, accuracy_m=105)  # 111 m apart
+    assert outcome(history=vague) == ("awarded", "ok")
+
+
+def test_two_places_at_one_instant_are_held() -> None:
+    assert outcome(history=last_fix(degrees_south=0.01, minutes_ago=0)) == ("held", "too_fast")
+
+
+def test_offline_check_in_older_than_the_last_fix_is_measured_backwards() -> None:
+    later = last_fix(degrees_south=1, minutes_ago=-60)
+    assert outcome(history=later) == ("awarded", "ok")
+
+
+def test_distance_inside_a_polygon_is_zero() -> None:
+    assert distance_m(latitude=50.02, longitude=10.05, spot=park(SQUARE)) == 0
+
+
+def test_distance_on_the_boundary_is_zero() -> None:
+    assert distance_m(latitude=50.0, longitude=10.05, spot=park(SQUARE)) == 0
+
+
+def test_distance_inside_a_hole_is_to_the_edge_of_the_hole() -> None:
+    # 0.01 degrees of longitude are shorter here than 0.01 degrees of latitude.
+    across = geodesic((50.05, 10.05), (50.05, 10.06)).m
+    found = distance_m(latitude=50.05, longitude=10.05, spot=park(SQUARE, HOLE))
+    assert found == pytest.approx(across, rel=1e-3)
+
+
+def test_claim_inside_a_polygon_is_awarded_whatever_its_point() -> None:
+    assert outcome(spot=park(SQUARE), latitude=50.02, longitude=10.05) == ("awarded", "ok")
+
+
+@settings(max_examples=20, deadline=None)
+@given(latitude=st.floats(49.95, 50.15), longitude=st.floats(9.9, 10.2))
+def test_distance_is_the_shortest_to_any_point_of_the_boundary(
+    latitude: float, longitude: float
+) -> None:
+    spot = park(SQUARE)
+    found = distance_m(latitude=latitude, longitude=longitude, spot=spot)
+    line = LinearRing(SQUARE)
+    walked = [line.interpolate(step / 200, normalized=True) for step in range(200)]
+    nearest = min(geodesic((latitude, longitude), (at.y, at.x)).m for at in walked)
+    assert found == 0 or found == pytest.approx(nearest, rel=0.005, abs=60)
+
+
+@pytest.mark.parametrize("cleaned", [False, True])
+@pytest.mark.parametrize(("longitude", "expected"), [(179.5, 0), (-179.5, 0), (-180, 0)])
+def test_distance_across_the_date_line_is_zero_inside(
+    longitude: float, expected: float, cleaned: bool
+) -> None:
+    boundary = polygon(OVER_THE_DATE_LINE)
+    boundary = clean_boundary(geometry=boundary)[0] if cleaned else boundary
+    spot = Spot(latitude=0, longitude=0, boundary=boundary)
+    assert distance_m(latitude=-16.5, longitude=longitude, spot=spot) == expected
+
+
+def test_distance_to_a_place_just_across_the_date_line_is_short() -> None:
+    fiji = park([[179.9, -17], [180, -17], [180, -16], [179.9, -16], [179.9, -17]])
+    found = distance_m(latitude=-16.5, longitude=-179.99, spot=fiji)
+    assert found == pytest.approx(1068, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude"), [(91, 0), (0, 181), (math.nan, 0), (0, math.nan), (math.inf, 0)]
+)
+def test_position_not_on_earth_is_an_error(latitude: float, longitude: float) -> None:
+    with pytest.raises(ValueError, match="not a position on Earth"):
+        distance_m(latitude=latitude, longitude=longitude, spot=SUMMIT)
+
+
+def test_explain_says_how_far_away() -> None:
+    assert explain(reason="too_far", distance_m=1234, place="Slacker Hill") == (
+        "You seem to be 1.2 km from Slacker Hill; come a little closer and check in again."
+    )
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_explain_has_a_sentence_for_every_reason(reason: str) -> None:
+    text = explain(reason=reason, place="{Half} Dome")
+    assert text.endswith(".")
+    assert "{place}" not in text
+
+
+def test_explain_of_an_unknown_reason_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        explain(reason="because")

@@ -1,0 +1,269 @@
+"""Everything we hold of a member can be had, and can be gone."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection
+from django.utils import timezone
+
+from loyalty import auditing, checkins, ledger, rewards
+from loyalty.models import CheckIn, Entry, Purchase
+from loyalty.returns import ReturnedLine, record
+from members import consents, devices, interests, joining, privacy, signing_in
+from members.models import ErasedContact, IdempotencyKey, Member, User
+from tests import factories
+from tests.factories import NOW, PEAK, line
+
+# Tables whose rows lead to a member by foreign keys, and are not in the export.
+NOT_EXPORTED = {
+    "members_unansweredinteraction": "a queue of rows that are exported",
+}
+# Tables that speak of members without a foreign key.
+WITHOUT_A_KEY = {
+    "members_idempotencykey": "answers given before, to be given again; deleted on erasure",
+    "members_erasedcontact": "a keyed hash that is kept so that nobody is mailed after erasure",
+}
+# Of the rows that lead to a user, those that are about what staff did or may do.
+OF_STAFF = {
+    "django_admin_log", "members_user_groups", "members_user_user_permissions",
+    "campaigns_campaign",
+}  # fmt: skip
+
+TRACES = (
+    "quuxington", "zaphodia", "+14155552671", "4155552671", "13 elm street", "her-phones-token",
+)  # fmt: skip
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def zaphodia() -> Member:
+    """A member with a row in as many tables as there are, and her name in all that take one."""
+    member = factories.member(
+        email="Zaphodia.Quuxington@example.com", phone="+1 415 555 2671", given_name="Zaphodia",
+        family_name="Quuxington", birth_date=NOW.date().replace(year=1990), country="US",
+        street="13 Elm Street", postal_code="84101", marketing={"email": True},
+    )  # fmt: skip
+    factories.place(interests=["hiking"])
+    factories.reward(points=20)
+    factories.only_rule(per="amount", points=1, member_cap=1_000)
+    receipt = factories.buy(member, line("40", 2, sku="tent"))
+    record(
+        purchase=Purchase.objects.get(pk=receipt.purchase_id), reference="back", now=NOW,
+        lines=[ReturnedLine("tent", 1)], occurred_at=NOW,
+    )  # fmt: skip
+    rewards.redeem(member=member, slug="tenner", now=NOW)
+    report = checkins.Report(**PEAK, accuracy_m=9, occurred_at=NOW, nonce="her-phones-nonce")
+    checkins.check_in(member=member, report=report, now=NOW)
+    interests.state(member=member, levels={"snow": 1.0}, now=NOW)
+    devices.register(member=member, token="her-phones-token", platform="ios", now=NOW)
+    factories.inbox_message(member, subject="Zaphodia, go out")
+    phone = factories.app(member)
+    phone.patch("/api/v1/me/", {"city": "Quuxington"}, headers={"Idempotency-Key": "a"})
+    member.refresh_from_db()
+    staff = User.objects.create_superuser("staff@example.com")
+    for row in (member, signing_in.ensure_user(member=member)):
+        LogEntry.objects.create(
+            user=staff, content_type=ContentType.objects.get_for_model(row), object_id=str(row.pk),
+            object_repr=str(row), action_flag=CHANGE, change_message="[]",
+        )  # fmt: skip
+    return member
+
+
+def leading_to(table: str) -> set[str]:
+    """The tables from whose rows foreign keys lead to this one, as PostgreSQL knows them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH RECURSIVE down(child) AS (
+                SELECT conrelid FROM pg_constraint WHERE contype = 'f' AND confrelid = %s::regclass
+                 UNION
+                SELECT conrelid FROM pg_constraint
+                  JOIN down ON confrelid = down.child WHERE contype = 'f'
+            ) SELECT child::regclass::text FROM down
+            """,
+            [table],
+        )
+        return {name for (name,) in cursor.fetchall()} - {table}
+
+
+def found_in(traces: tuple[str, ...]) -> dict[str, list[str]]:
+    """{trace: tables with a row that says it}, whatever the column."""
+    found: dict[str, list[str]] = {}
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f'SELECT t::text FROM "{table}" t')
+            rows = "\n".join(row for (row,) in cursor.fetchall()).lower()
+            for trace in traces:
+                if trace in rows:
+                    found.setdefault(trace, []).append(table)
+    return found
+
+
+def columns_named_like_a_member() -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_name FROM information_schema.columns WHERE table_schema = 'public'"
+            " AND column_name ~ '^(member|caller|contact|account)(_id|_hash)?$'"
+        )
+        return {name for (name,) in cursor.fetchall()}
+
+
+# --- Export -----------------------------------------------------------------------------------
+def test_every_table_with_a_member_in_it_is_exported_or_on_the_list() -> None:
+    exported = {model._meta.db_table for model in privacy.tables()}
+    assert leading_to("members_member") - exported == NOT_EXPORTED.keys()
+
+
+def test_every_table_with_a_user_in_it_is_exported_or_about_staff() -> None:
+    exported = {model._meta.db_table for model in privacy.tables()}
+    of_members = leading_to("members_member") | {"members_member"}
+    of_staff = OF_STAFF | leading_to("campaigns_campaign")
+    assert leading_to("members_user") - of_members - of_staff <= exported
+
+
+def test_every_table_that_only_names_a_member_is_on_the_list() -> None:
+    known = leading_to("members_member") | leading_to("members_user")
+    assert columns_named_like_a_member() - known == WITHOUT_A_KEY.keys()
+
+
+def test_export_has_a_row_of_every_table_that_has_one(zaphodia: Member) -> None:
+    export = privacy.export(member=zaphodia)
+    empty = {model._meta.label_lower for model in privacy.tables()} - export.keys()
+    assert empty <= {
+        "account.emailaddress", "account.emailconfirmation", "mfa.authenticator",
+        "campaigns.engagement",
+    }  # fmt: skip
+    assert export["members.member"][0]["family_name"] == "Quuxington"
+    assert [row["kind"] for row in export["loyalty.entry"]] == [
+        "earned", "returned", "spent", "earned",
+    ]  # fmt: skip
+
+
+def test_export_shows_nobody_else(zaphodia: Member) -> None:
+    kim = factories.member(given_name="Kim")
+    factories.buy(kim, "20")
+    said = json.dumps(privacy.export(member=zaphodia))
+    assert kim.number not in said
+    assert len(privacy.export(member=kim)["loyalty.purchase"]) == 1
+
+
+def test_export_keeps_secrets(zaphodia: Member) -> None:
+    export = privacy.export(member=zaphodia)
+    names = {name for rows in export.values() for row in rows for name in row}
+    assert names & {"seed", "code_hash", "token", "password", "session_key", "data", "key"} == set()
+
+
+def test_export_asks_as_often_for_much_as_for_little(
+    zaphodia: Member, django_assert_num_queries: Any
+) -> None:
+    for _ in range(20):
+        factories.buy(zaphodia, "20", "10")
+    for member in (zaphodia, factories.member()):
+        with django_assert_num_queries(len(privacy.tables())):
+            privacy.export(member=member)
+
+
+# --- Erasure ----------------------------------------------------------------------------------
+def erase(member: Member) -> None:
+    privacy.erase(member=member, now=timezone.now())
+
+
+def test_name_and_addresses_are_everywhere_before(zaphodia: Member) -> None:
+    assert set(found_in(TRACES)) == set(TRACES)
+
+
+def test_personal_data_is_gone_from_every_column_of_every_table(zaphodia: Member) -> None:
+    till = factories.till("members")
+    said = {"email": "zaphodia@quuxington.example", "given_name": "Zaphodia"}
+    answer = till.post("/api/v1/members/", said, headers={"Idempotency-Key": "b"})
+    for number in (zaphodia.number, answer.json()["number"]):
+        erase(Member.objects.get(number=number))
+    assert found_in(TRACES) == {}
+
+
+def test_books_are_kept_and_still_balance(zaphodia: Member) -> None:
+    kept: Mapping[str, int] = factories.row_counts()
+    erase(zaphodia)
+    left = factories.row_counts()
+    for table in ("purchase", "entry", "lot", "award", "voucher", "checkin", "redemption"):
+        assert left[f"loyalty_{table}"] == kept[f"loyalty_{table}"] > 0
+    assert auditing.audit().findings == ()
+
+
+def test_where_she_stood_is_forgotten_and_that_she_was_there_is_not(zaphodia: Member) -> None:
+    erase(zaphodia)
+    row = CheckIn.objects.get()
+    assert (row.latitude, row.longitude, row.nonce, row.points) == (None, None, None, 50)
+
+
+def test_nothing_of_others_is_touched(zaphodia: Member) -> None:
+    kim = factories.member(marketing={"email": True})
+    factories.buy(kim, "20")
+    before = privacy.export(member=kim)
+    erase(zaphodia)
+    assert privacy.export(member=kim) == before
+
+
+def test_erased_member_is_nobody_any_more(zaphodia: Member) -> None:
+    phone, till = factories.app(zaphodia), factories.till("members")
+    erase(zaphodia)
+    assert phone.get("/api/v1/me/").status_code == 401
+    for name in ({"number": zaphodia.number}, {"email": "zaphodia.quuxington@example.com"}):
+        assert till.get("/api/v1/members/lookup/", name).status_code == 404
+    assert signing_in.admit(email="zaphodia.quuxington@example.com") is None
+    assert not Member.objects.present().exists()
+
+
+def test_keyed_hash_of_each_contact_is_kept(zaphodia: Member) -> None:
+    erase(zaphodia)
+    contacts = ("zaphodia.quuxington@example.com", "+14155552671")
+    kept = set(ErasedContact.objects.values_list("contact_hash", flat=True))
+    assert kept == {privacy.erased_hash(contact) for contact in contacts}
+
+
+def test_her_own_answers_to_be_repeated_are_deleted(zaphodia: Member) -> None:
+    assert IdempotencyKey.objects.count() == 1
+    erase(zaphodia)
+    assert not IdempotencyKey.objects.exists()
+
+
+def test_erasing_twice_changes_nothing_more(zaphodia: Member) -> None:
+    erase(zaphodia)
+    first = Member.objects.values().get()
+    erase(zaphodia)
+    assert Member.objects.values().get() == first
+
+
+def test_same_person_may_join_again_as_somebody_new(zaphodia: Member) -> None:
+    erase(zaphodia)
+    again = joining.enrol(
+        enrolment=joining.Enrolment(email="zaphodia.quuxington@example.com"), now=NOW, source="app"
+    )
+    assert again.pk != zaphodia.pk
+    assert not consents.preferences(member=again)["email"]["marketing"]
+
+
+def test_user_who_once_granted_points_stays_without_a_name(zaphodia: Member) -> None:
+    user = zaphodia.user
+    assert user is not None
+    kim = factories.member()
+    with ledger.open_book([kim.pk], now=NOW) as book:
+        book.earn(member_id=kim.pk, points=5, at=NOW, kind=Entry.Kind.GRANTED, actor_id=user.pk)
+    erase(zaphodia)
+    user.refresh_from_db()
+    assert (user.name, user.email, user.is_active) == ("", f"erased-{user.pk}@invalid", False)
+    assert found_in(TRACES) == {}
+
+
+def test_user_of_the_staff_keeps_the_way_into_the_admin(zaphodia: Member) -> None:
+    user = signing_in.ensure_user(member=zaphodia)
+    User.objects.filter(pk=user.pk).update(is_staff=True)
+    erase(zaphodia)
+    user = User.objects.get(pk=user.pk)
+    assert user.is_active
+    assert not hasattr(user, "member")

@@ -4,9 +4,6 @@ export PORT
 # Some images set it; then each of the many processes compiles a thousand modules again.
 unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
-# These fork; they run first, in processes that hold nothing a child could inherit.
-FORKING := tests/members/test_idempotency.py tests/loyalty/test_races.py \
-	tests/campaigns/test_sending.py tests/campaigns/test_triggers.py tests/campaigns/test_caps.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-reset test check bench bootstrap
@@ -21,8 +18,7 @@ demo-reset: bootstrap ## Stop the demo and drop its data
 	@$(PY) -m config.demo reset
 
 test: bootstrap ## The whole test suite on a real PostgreSQL (ARGS="-k ledger")
-	@$(PY) -m pytest -q -n 2 $(FORKING)
-	@$(PY) -m pytest -n 2 $(foreach file,$(FORKING),--ignore=$(file)) $(ARGS)
+	@$(PY) -m pytest -n 2 $(ARGS)
 
 check: bootstrap ## Format, lint, types, import contract, migrations, deployment, audit
 	$(PY) -m ruff format --check .

@@ -12,15 +12,17 @@ from zoneinfo import ZoneInfo
 from django.db import connection, transaction
 
 from config.errors import NotFound, Refusal
-from loyalty import caps, earning, ledger, purchases, tiers, verification
+from loyalty import awarding, earning, ledger, tiers, verification
 from loyalty import places as place_finder
-from loyalty.models import Account, Award, CheckIn, EarnRule, Place, Tier
+from loyalty.models import Account, CheckIn, EarnRule, Place, Tier
 from members import interactions
 from members.models import Interest, Member
 
 KEEP_POSITION = timedelta(days=30)
 WRONG_ZONE = timedelta(days=1)
 LIMITS = verification.Limits()
+
+type Decided = tuple[earning.CheckInFact, earning.Decision[EarnRule]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +136,7 @@ class Offer:
 
 def offers(*, member: Member, places: Sequence[Place], now: datetime) -> dict[int, Offer]:
     """The offers of places to a member, by place id; a constant number of queries."""
-    rules = list(EarnRule.objects.filter(is_current=True, fact=EarnRule.Fact.CHECK_IN))
+    rules = awarding.rules_of(EarnRule.Fact.CHECK_IN)
     account = Account.objects.select_related("tier").filter(pk=member.pk).first()
     tier = account.tier.slug if account and account.tier else ""
     ids = [place.pk for place in places]
@@ -143,8 +145,8 @@ def offers(*, member: Member, places: Sequence[Place], now: datetime) -> dict[in
         taught[pk].append(slug)
     found = {}
     for place in places:
-        decision = _best(place, taught[place.pk], rules=rules, tier=tier, at=now)
-        found[place.pk] = Offer(decision.points if decision else 0, sorted(taught[place.pk]))
+        decided = _best(place, taught[place.pk], rules=rules, tier=tier, at=now)
+        found[place.pk] = Offer(decided[1].points if decided else 0, sorted(taught[place.pk]))
     return found
 
 
@@ -232,8 +234,8 @@ def _history(
     )
 
 
-def _decide(row: CheckIn, place: Place, book: ledger.Book) -> earning.Decision[EarnRule] | None:
-    rules = list(EarnRule.objects.filter(is_current=True, fact=EarnRule.Fact.CHECK_IN))
+def _decide(row: CheckIn, place: Place, book: ledger.Book) -> Decided | None:
+    rules = awarding.rules_of(EarnRule.Fact.CHECK_IN)
     tier = ""
     if any(rule.tiers for rule in rules):
         tier_id = book.accounts[row.member_id].tier_id
@@ -244,7 +246,7 @@ def _decide(row: CheckIn, place: Place, book: ledger.Book) -> earning.Decision[E
 
 def _best(
     place: Place, interests: Sequence[str], *, rules: Sequence[EarnRule], tier: str, at: datetime
-) -> earning.Decision[EarnRule] | None:
+) -> Decided | None:
     """A place is worth one award: that of the most generous rule that speaks of it."""
     if place.points == 0:
         return None
@@ -255,37 +257,18 @@ def _best(
         tier=tier,
         points=place.points,
     )
-    return max(earning.decide(rules=rules, fact=fact), key=lambda d: d.points, default=None)
+    best = max(earning.decide(rules=rules, fact=fact), key=lambda d: d.points, default=None)
+    return (fact, best) if best else None
 
 
-def _pay(row: CheckIn, decision: earning.Decision[EarnRule], book: ledger.Book) -> None:
-    allowance = caps.Allowance([(decision.rule, row.member_id, row.local_day)])
-    points = allowance.allow(
-        rule=decision.rule, member_id=row.member_id, day=row.local_day, points=decision.points
-    )
-    allowance.save()
-    if not points:
+def _pay(row: CheckIn, decided: Decided, book: ledger.Book) -> None:
+    fact, decision = decided
+    claim = awarding.Claim(member_id=row.member_id, fact_id=row.pk, day=row.local_day, fact=fact)
+    paid = awarding.pay([(claim, decision)], kind=EarnRule.Fact.CHECK_IN, book=book)
+    row.points = sum(award.points for award in paid.get(row.pk, ()))
+    if not row.points:
         row.status, row.reason = CheckIn.Status.NO_AWARD, "limit_reached"
-        row.save(update_fields=["status", "reason"])
-        return
-    award = Award.objects.create(
-        member_id=row.member_id,
-        rule=decision.rule,
-        fact=EarnRule.Fact.CHECK_IN,
-        fact_id=row.pk,
-        points=points,
-        base=decision.base,
-    )
-    purchases.earn(
-        book=book,
-        rule=award.rule,
-        member_id=award.member_id,
-        points=award.points,
-        award_id=award.pk,
-        at=row.occurred_at,
-    )
-    row.points = points
-    row.save(update_fields=["points"])
+    row.save(update_fields=["points", "status", "reason"])
 
 
 def _remember(row: CheckIn, place: Place, now: datetime) -> None:

@@ -88,6 +88,9 @@ class CheckInFact:
     points: int | None
 
 
+type Fact = PurchaseFact | CheckInFact
+
+
 @dataclass(frozen=True, slots=True)
 class Decision[R]:
     """What one rule gives for one fact: `base` is the money it was computed from."""
@@ -99,7 +102,7 @@ class Decision[R]:
     because: str
 
 
-def decide[R: Rule](*, rules: Iterable[R], fact: PurchaseFact | CheckInFact) -> list[Decision[R]]:
+def decide[R: Rule](*, rules: Iterable[R], fact: Fact) -> list[Decision[R]]:
     """Every award the fact earns, before caps. Of rules in one group the most generous gives;
     between equals, the one whose slug comes first."""
     decisions: list[Decision[R]] = []
@@ -167,7 +170,7 @@ def months_later(*, moment: datetime, months: int) -> datetime:
     raise AssertionError("every month has 28 days")
 
 
-def _decide_one[R: Rule](rule: R, fact: PurchaseFact | CheckInFact) -> Decision[R] | None:
+def _decide_one[R: Rule](rule: R, fact: Fact) -> Decision[R] | None:
     if rule.starts_at is not None and fact.occurred_at < rule.starts_at:
         return None
     if rule.ends_at is not None and fact.occurred_at >= rule.ends_at:

@@ -36,7 +36,7 @@ def _cursor() -> CursorWrapper:
     if session.prepare_threshold is None:
         session.prepare_threshold = SEEN_BEFORE
     wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-    return wrap(psycopg.Cursor(session))
+    return wrap(psycopg.Cursor(session))  # type: ignore[arg-type] # The stubs name the wrapper.
 
 
 def read[M: Model](

@@ -18,7 +18,7 @@ from rest_framework.test import APIClient
 
 from campaigns import files, launching
 from campaigns.models import Campaign, Delivery, InboxMessage, Journey, Step
-from loyalty import ledger, places, purchases
+from loyalty import baskets, ledger, places, purchases
 from loyalty.models import Account, EarnRule, Entry, Place, Product, Reward, Tier
 from members import joining, keys, signing_in
 from members.models import ApiKey, Interest, Member, Store
@@ -94,11 +94,11 @@ def reward(slug: str = "tenner", **said: Any) -> Reward:
 
 
 # --- Buying -----------------------------------------------------------------------------------
-def line(price: str | int, quantity: int = 1, **said: Any) -> purchases.Line:
-    return purchases.Line(unit_price=Decimal(price), quantity=quantity, **said)
+def line(price: str | int, quantity: int = 1, **said: Any) -> baskets.Line:
+    return baskets.Line(unit_price=Decimal(price), quantity=quantity, **said)
 
 
-def basket(by: Member, *lines: purchases.Line | str | int, **said: Any) -> purchases.Basket:
+def basket(by: Member, *lines: baskets.Line | str | int, **said: Any) -> baskets.Basket:
     """A purchase on the web; a bare number is a line of that price."""
     facts: dict[str, Any] = {
         "reference": f"r{next(_numbers)}",
@@ -108,12 +108,12 @@ def basket(by: Member, *lines: purchases.Line | str | int, **said: Any) -> purch
         "channel": "web",
         "store": None,
         "currency": "USD",
-        "lines": tuple(one if isinstance(one, purchases.Line) else line(one) for one in lines),
+        "lines": tuple(one if isinstance(one, baskets.Line) else line(one) for one in lines),
     }
-    return purchases.Basket(**{**facts, **said})
+    return baskets.Basket(**{**facts, **said})
 
 
-def buy(by: Member, *lines: purchases.Line | str | int, **said: Any) -> purchases.Receipt:
+def buy(by: Member, *lines: baskets.Line | str | int, **said: Any) -> purchases.Receipt:
     now = said.pop("now", said.get("occurred_at", NOW))
     return purchases.record(basket(by, *lines, **said), now=now)
 

@@ -1,6 +1,7 @@
-"""Processes of their own for tests: a worker, a clock, a sender, on the test's database."""
+"""Processes of their own for tests, on the test's database: a worker, a clock, many callers."""
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -8,8 +9,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-from django.db import connection
+from django.db import connection, connections
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 # The child points Django at the test's database and Celery at a broker of its own, then runs.
@@ -74,3 +76,31 @@ def wait_until(is_so: Callable[[], bool], *, seconds: float, every: float = 0.02
         if time.monotonic() > end:
             raise AssertionError(f"It did not happen within {seconds} s.")
         time.sleep(every)
+
+
+def at_once(work: Callable[[int], Any], *, callers: int = 8) -> list[Any]:
+    """What `work(0)`, `work(1)` … answered or raised (as text), each in a process of its own.
+
+    What they do must be committed: for tests marked `django_db(transaction=True)`.
+    """
+    connections.close_all()
+    context = multiprocessing.get_context("fork")
+    start = context.Barrier(callers)
+    answers: Any = context.Queue()
+
+    def run(number: int) -> None:
+        start.wait(timeout=30)
+        try:
+            answers.put(work(number))
+        except Exception as error:  # noqa: BLE001 - the parent compares
+            answers.put(repr(error))
+        finally:
+            connections.close_all()
+
+    children = [context.Process(target=run, args=(number,)) for number in range(callers)]
+    for child in children:
+        child.start()
+    found = [answers.get(timeout=60) for _ in children]
+    for child in children:
+        child.join(timeout=30)
+    return found

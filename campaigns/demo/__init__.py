@@ -21,7 +21,7 @@ from django.db import transaction
 from campaigns import clock, files, launching
 from campaigns.demo import people
 from campaigns.models import Campaign
-from loyalty import behaviour, checkins, places, purchases, rewards
+from loyalty import baskets, behaviour, checkins, places, purchases, rewards
 from loyalty.models import Place, Product, Reward, Tier
 from members import signing_in
 from members.models import Device, Member, Programme, Store, User
@@ -161,9 +161,9 @@ def _lives(members: Sequence[Member], chance: random.Random, *, now: datetime) -
 
 def _basket(
     member: Member, product: Product, number: int, at: datetime, chance: random.Random
-) -> purchases.Basket:
+) -> baskets.Basket:
     in_store = member.home_store if chance.random() < 0.6 else None
-    return purchases.Basket(
+    return baskets.Basket(
         reference=f"demo-{member.pk}-{number}",
         member_id=member.pk,
         zone=member.zone,
@@ -172,7 +172,7 @@ def _basket(
         store=in_store,
         currency="USD",
         lines=(
-            purchases.Line(
+            baskets.Line(
                 sku=product.sku,
                 quantity=chance.choice((1, 1, 1, 2)),
                 unit_price=product.price or Decimal(10),

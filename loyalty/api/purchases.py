@@ -14,7 +14,7 @@ from config.api.fields import Moment, Money, Text, Whole
 from config.api.serializers import StrictSerializer, read
 from config.errors import Invalid
 from config.nudging import nudge
-from loyalty import purchases, returns
+from loyalty import baskets, purchases, returns
 from members.models import ApiKey, Member, Store
 
 
@@ -32,9 +32,7 @@ class PurchaseIn(StrictSerializer):
     channel = Text(max_length=24)
     store = Text(max_length=40, required=False)
     currency = serializers.RegexField(r"^[A-Z]{3}$", help_text="ISO 4217")
-    lines = serializers.ListField(
-        child=LineIn(), allow_empty=False, max_length=purchases.MOST_LINES
-    )
+    lines = serializers.ListField(child=LineIn(), allow_empty=False, max_length=baskets.MOST_LINES)
     vouchers = serializers.ListField(child=Text(max_length=40), max_length=10, required=False)
 
 
@@ -60,7 +58,7 @@ class ReturnIn(StrictSerializer):
     reference = Text(max_length=64)
     occurred_at = Moment(required=False)
     lines = serializers.ListField(
-        child=ReturnedLineIn(), allow_empty=False, max_length=purchases.MOST_LINES
+        child=ReturnedLineIn(), allow_empty=False, max_length=baskets.MOST_LINES
     )
 
 
@@ -125,7 +123,7 @@ class Returns(APIView):
         return writes.answer_once(request, take_back)
 
 
-def basket_of(said: dict[str, Any], key: ApiKey) -> purchases.Basket:
+def basket_of(said: dict[str, Any], key: ApiKey) -> baskets.Basket:
     """What was said as a basket; `Invalid` when the member or store is not known to this key."""
     member = Member.objects.present().named(said["member"]).only("pk", "zone", "number").first()
     if member is None:
@@ -136,7 +134,7 @@ def basket_of(said: dict[str, Any], key: ApiKey) -> purchases.Basket:
         store = None if store else Store.objects.filter(code=code).first()
         if store is None:
             raise Invalid(f"There is no store '{code}' for this key.", pointer="/store")
-    return purchases.Basket(
+    return baskets.Basket(
         reference=said["reference"],
         member_id=member.pk,
         zone=member.zone,
@@ -145,7 +143,7 @@ def basket_of(said: dict[str, Any], key: ApiKey) -> purchases.Basket:
         store=store,
         currency=said["currency"],
         lines=tuple(
-            purchases.Line(
+            baskets.Line(
                 sku=line.get("sku", ""),
                 quantity=line["quantity"],
                 unit_price=line["unit_price"],

@@ -11,7 +11,7 @@ from django.db import connection
 
 from config.errors import Invalid
 from loyalty import purchases
-from loyalty.purchases import Basket, Line
+from loyalty.baskets import MOST_LINES, Basket, Line, check
 from members.arrays import array
 from members.importing import columns as c
 from members.importing import references
@@ -37,7 +37,7 @@ class Purchases(Kind):
         c.Column("category", c.text(64)),
     )
     together_by = ("reference", "store", "channel")
-    most_together = purchases.MOST_LINES + 1  # So that one too many is seen.
+    most_together = MOST_LINES + 1  # So that one too many is seen.
 
     def __init__(self, *, with_points: bool = True) -> None:
         self._with_points = with_points
@@ -74,7 +74,7 @@ def _baskets(
     for place, item in enumerate(items):
         try:
             basket = _basket(item, members, stores)
-            purchases.check(basket, now=now)
+            check(basket, now=now)
         except Invalid as error:
             outcomes[place] = rejected(error.detail)
         else:

@@ -11,7 +11,7 @@ from typing import LiteralString
 
 from django.db import connection, transaction
 
-from loyalty import auditing, ledger, purchases
+from loyalty import auditing, baskets, ledger, purchases
 from tests.benchmarks import races, sameness, scratch, world
 from tests.benchmarks.reports import Asked, Report
 
@@ -104,8 +104,8 @@ def _build(database: str, *, members: int, bought: int, spent: int) -> None:
     scratch.settle(database)
 
 
-def _basket(number: int, members: int) -> purchases.Basket:
-    return purchases.Basket(
+def _basket(number: int, members: int) -> baskets.Basket:
+    return baskets.Basket(
         reference=f"r{number}",
         member_id=1 + number % members,
         zone="UTC",
@@ -113,7 +113,7 @@ def _basket(number: int, members: int) -> purchases.Basket:
         channel="web",
         store=None,
         currency="USD",
-        lines=(purchases.Line(sku=world.SKU, quantity=1, unit_price=Decimal(20 + number % 50)),),
+        lines=(baskets.Line(sku=world.SKU, quantity=1, unit_price=Decimal(20 + number % 50)),),
     )
 
 

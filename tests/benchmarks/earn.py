@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from django.db import connection
 
-from loyalty import purchases
+from loyalty import baskets, purchases
 from tests.benchmarks import crews, ledgers, races, sameness, scratch, world
 from tests.benchmarks.reports import Asked, Report
 
@@ -119,7 +119,7 @@ def _room(database: str) -> Record:
 
     def record(sale: Sale) -> object:
         return purchases.record(
-            purchases.Basket(
+            baskets.Basket(
                 reference=sale.reference,
                 member_id=sale.member_id,
                 zone=ZONE,
@@ -127,7 +127,7 @@ def _room(database: str) -> Record:
                 channel="web",
                 store=None,
                 currency="USD",
-                lines=(purchases.Line(sku=world.SKU, quantity=1, unit_price=sale.price),),
+                lines=(baskets.Line(sku=world.SKU, quantity=1, unit_price=sale.price),),
             ),
             now=world.NOW,
         )

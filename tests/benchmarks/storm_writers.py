@@ -20,7 +20,7 @@ from typing import Any
 from django.db import OperationalError
 
 from config.errors import Refusal
-from loyalty import purchases, returns, rewards
+from loyalty import baskets, purchases, returns, rewards
 from loyalty.models import Reward
 from members import idempotency
 from members.models import Member
@@ -167,7 +167,7 @@ def _answer(request: Request) -> dict[str, Any]:
 
 def _buy(request: Request) -> tuple[int, dict[str, Any]]:
     receipt = purchases.record(
-        purchases.Basket(
+        baskets.Basket(
             reference=request["key"],
             member_id=request["member"],
             zone="UTC",
@@ -176,7 +176,7 @@ def _buy(request: Request) -> tuple[int, dict[str, Any]]:
             store=None,
             currency="USD",
             lines=(
-                purchases.Line(
+                baskets.Line(
                     sku=world.SKU,
                     quantity=request["quantity"],
                     unit_price=Decimal(request["price"]),

@@ -18,7 +18,9 @@ PASSWORD = "a browser 4 tests"
 type SignIn = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+# For one test only: while the loop runs, Django keeps this thread's connections apart from those it
+# has otherwise, and a later test that forks would hand an open one to its children.
+@pytest.fixture
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"no Chromium at {CHROMIUM}: apt-get install chromium, or set CHROMIUM")

@@ -1,12 +1,9 @@
 """Campaigns under way: who allows what, what is planned, what went out, and rivals in processes."""
 
-import multiprocessing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-
-from django.db import connections
 
 from campaigns import clock, occasions, planning
 from campaigns.channels.contract import Outcome, Result
@@ -173,32 +170,6 @@ class Post:
         self.before()
         self.tried.append(message.member.pk)
         return Outcome(message, self.script.pop(0) if self.script else Result.SENT)
-
-
-# --- Rivals -----------------------------------------------------------------------------------
-def race(work: Callable[[], Any], *, processes: int = 2) -> list[Any]:
-    """Run `work` in so many processes at once, each with a connection of its own."""
-    connections.close_all()
-    context = multiprocessing.get_context("fork")
-    barrier = context.Barrier(processes)
-    results: Any = context.Queue()
-
-    def run() -> None:
-        barrier.wait(timeout=30)
-        try:
-            results.put(work())
-        except Exception as error:  # noqa: BLE001 - the parent compares
-            results.put(repr(error))
-        finally:
-            connections.close_all()
-
-    rivals = [context.Process(target=run) for _ in range(processes)]
-    for rival in rivals:
-        rival.start()
-    found = [results.get(timeout=60) for _ in rivals]
-    for rival in rivals:
-        rival.join(timeout=30)
-    return found
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from tests import factories
 from tests.campaigns import scenes
 from tests.campaigns.scenes import DUE
 from tests.factories import NOW
+from tests.processes import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -175,14 +176,14 @@ def test_four_workers_never_give_more_than_a_cap_allows() -> None:
     for number in range(20):
         scenes.planned_at(DUE, f"news-{number}")
 
-    def work() -> int:
+    def work(_: int) -> int:
         sent = 0
         # A batch is one campaign: all the workers judge the same members at once.
         while (batch := sending.send_due(channel="email", now=DUE, limit=5)).claimed:
             sent += batch.sent
         return sent
 
-    sent = scenes.race(work, processes=4)
+    sent = at_once(work, callers=4)
 
     assert sum(sent) == 10
     rows = Delivery.objects.filter(state="sent").values_list("member", flat=True)

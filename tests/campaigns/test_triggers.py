@@ -13,6 +13,7 @@ from tests import factories
 from tests.campaigns import scenes
 from tests.campaigns.scenes import DUE
 from tests.factories import NOW
+from tests.processes import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -170,13 +171,13 @@ def test_two_workers_share_the_queue_and_no_interaction() -> None:
     for member in members:
         scenes.did(member, "view")
 
-    def work() -> list[int]:
+    def work(_: int) -> list[int]:
         answered = []
         while taken := triggers.answer(now=DUE, limit=7):
             answered.append(taken)
         return answered
 
-    shares = scenes.race(work)
+    shares = at_once(work, callers=2)
 
     assert sum(map(sum, shares)) == 60
     assert UnansweredInteraction.objects.count() == 0

@@ -13,7 +13,7 @@ import pytest
 
 from campaigns import clock, files, holdouts, launching, occasions, reporting, why
 from campaigns.models import Campaign, Delivery, InboxMessage, Occasion
-from loyalty import behaviour, checkins, places, purchases, rewards, vouchers
+from loyalty import baskets, behaviour, checkins, places, purchases, rewards, vouchers
 from loyalty.models import Place, Product, Reward
 from members import interests, joining
 from members.models import Interest, Member, Store
@@ -128,8 +128,8 @@ def daypack() -> Product:
 
 
 def buy(member: Member, product: Product, at: datetime, **said: Any) -> purchases.Receipt:
-    line = purchases.Line(sku=product.sku, quantity=1, unit_price=product.price or Decimal(0))
-    basket = purchases.Basket(
+    line = baskets.Line(sku=product.sku, quantity=1, unit_price=product.price or Decimal(0))
+    basket = baskets.Basket(
         reference=f"{member.pk}-{at.isoformat()}",
         member_id=member.pk,
         zone=member.zone,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
-from loyalty import auditing, purchases
+from loyalty import auditing, baskets, purchases
 from loyalty.models import Account, Award, Entry, Purchase, PurchaseLine
 from members.models import Interaction, InterestEvidence, Member
 from tests import factories
@@ -49,7 +49,7 @@ def test_purchase_earns_exactly_as_at_the_till(path: Path, alex: Member) -> None
     )
     assert said.tally == "loaded 1, unchanged 0, rejected 0"
     loaded = list(Award.objects.order_by("rule__slug").values_list("rule__slug", "points"))
-    basket = purchases.Basket(
+    basket = baskets.Basket(
         reference="R2",
         member_id=alex.pk,
         zone=alex.zone,
@@ -58,8 +58,8 @@ def test_purchase_earns_exactly_as_at_the_till(path: Path, alex: Member) -> None
         store=None,
         currency="USD",
         lines=(
-            purchases.Line(sku="BOOT", quantity=2, unit_price=Decimal("10.60")),
-            purchases.Line(quantity=1, unit_price=Decimal("0.60"), category="climbing"),
+            baskets.Line(sku="BOOT", quantity=2, unit_price=Decimal("10.60")),
+            baskets.Line(quantity=1, unit_price=Decimal("0.60"), category="climbing"),
         ),
     )
     receipt = purchases.record(basket, now=factories.NOW)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.errors import Invalid
-from loyalty import auditing, purchases, rewards, vouchers
+from loyalty import auditing, baskets, purchases, rewards, vouchers
 from loyalty.models import Account, CapCounter, Entry, Lot, Purchase, PurchaseLine, Voucher
 from members.models import Interaction, Member
 from tests import factories
@@ -296,7 +296,7 @@ def test_same_purchase_with_and_without_a_voucher_are_two(alex: Member, comes_fi
 def test_discount_is_shared_to_the_cent(lines: list[tuple[Decimal, int]], off: Decimal) -> None:
     given = tuple(line(str(price), quantity) for price, quantity in lines)
     total = sum((one.net for one in given), Decimal(0))
-    shared = purchases._discounted(given, min(off, total))
+    shared = baskets.discounted(given, min(off, total))
     assert sum(one.discount for one in shared) == min(off, total)
     assert all(0 <= one.discount <= one.net + one.discount for one in shared)
 

@@ -3,7 +3,6 @@
 The same storms against read-check-save code lose points; here every count is exact.
 """
 
-import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -11,15 +10,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.db import connections
 
 from config.errors import Refusal
 from loyalty import auditing, checkins, purchases, rewards, vouchers
+from loyalty.baskets import Basket
 from loyalty.models import CapCounter, CheckIn, Entry, Purchase, Redemption, Reward, Voucher
 from members import idempotency
 from members.models import IdempotencyKey, Interaction
 from tests import factories
 from tests.factories import NOW, PEAK
+from tests.processes import at_once
 
 CALLERS = 8
 
@@ -29,31 +29,6 @@ pytestmark = [
     # The children only talk to the database; no thread of the parent holds a lock they need.
     pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork"),
 ]
-
-
-def at_once(work: Callable[[int], Any], *, callers: int = CALLERS) -> list[Any]:
-    """What `work(0)`, `work(1)` … answered or raised, each in a process of its own."""
-    connections.close_all()
-    context = multiprocessing.get_context("fork")
-    start = context.Barrier(callers)
-    answers: Any = context.Queue()
-
-    def run(number: int) -> None:
-        start.wait(timeout=30)
-        try:
-            answers.put(work(number))
-        except BaseException as error:  # noqa: BLE001 - the parent compares
-            answers.put(repr(error))
-        finally:
-            connections.close_all()
-
-    processes = [context.Process(target=run, args=(number,)) for number in range(callers)]
-    for process in processes:
-        process.start()
-    found = [answers.get(timeout=60) for _ in processes]
-    for process in processes:
-        process.join(timeout=30)
-    return found
 
 
 def tried(do: Callable[[], object]) -> str:
@@ -79,7 +54,7 @@ def test_same_purchases_from_eight_callers_are_recorded_once(is_keyed: bool) -> 
         # Everybody begins somewhere else, so that they meet.
         for basket in baskets[number * 3 :] + baskets[: number * 3]:
 
-            def record(basket: purchases.Basket = basket) -> tuple[int, dict[str, Any]]:
+            def record(basket: Basket = basket) -> tuple[int, dict[str, Any]]:
                 receipt = purchases.record(basket, now=NOW)
                 return 201, {"points": receipt.points}
 

@@ -1,17 +1,16 @@
 """One execution for each caller and key: told, raced by processes, and through deadlocks."""
 
-import multiprocessing
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection
 
 from config.errors import Refusal
 from members import idempotency
 from members.models import IdempotencyKey, Interest
+from tests.processes import at_once
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 PROCESSES = 8
@@ -27,31 +26,6 @@ def once(do: idempotency.Work, **changes: str) -> idempotency.Answer:
 
 def answering(number: int) -> idempotency.Work:
     return lambda: (201, {"number": number})
-
-
-def in_processes(work: Callable[[int], Any]) -> list[Any]:
-    """Run `work(0..7)` in as many processes at once, each with a connection of its own."""
-    connections.close_all()
-    context = multiprocessing.get_context("fork")
-    barrier = context.Barrier(PROCESSES)
-    results: Any = context.Queue()
-
-    def run(number: int) -> None:
-        barrier.wait(timeout=30)
-        try:
-            results.put(work(number))
-        except Exception as error:  # noqa: BLE001 - the parent compares
-            results.put(repr(error))
-        finally:
-            connections.close_all()
-
-    processes = [context.Process(target=run, args=(number,)) for number in range(PROCESSES)]
-    for process in processes:
-        process.start()
-    found = [results.get(timeout=60) for _ in processes]
-    for process in processes:
-        process.join(timeout=30)
-    return found
 
 
 @pytest.mark.django_db
@@ -105,7 +79,7 @@ def test_eight_processes_with_one_key_execute_once() -> None:
         return answer.body, answer.is_replayed
 
     before = Interest.objects.count()
-    answers = in_processes(work)
+    answers = at_once(work)
     assert Interest.objects.count() == before + 1
     assert sorted(is_replayed for _, is_replayed in answers) == [False] + [True] * 7
     assert [body for body, _ in answers] == [answers[0][0]] * PROCESSES
@@ -127,7 +101,7 @@ def test_eight_processes_after_a_refusal_execute_once() -> None:
             return "refused"
 
     before = Interest.objects.count()
-    outcomes = in_processes(work)
+    outcomes = at_once(work)
     assert Interest.objects.count() == before + 1
     assert outcomes.count("executed") == 1
 
@@ -148,7 +122,7 @@ def test_deadlocked_operations_both_finish() -> None:
         return idempotency.whole(do)
 
     # Two rivals: with eight at once, one may well lose all of its three tries.
-    outcomes = in_processes(lambda number: work(number) if number < 2 else "idle")
+    outcomes = at_once(lambda number: work(number) if number < 2 else "idle")
     assert sorted(outcomes) == ["done"] * 2 + ["idle"] * 6
 
 

@@ -3,12 +3,11 @@
 Beat and its workers run the same verbs piecemeal; `tick` runs them in the foreground, at any time.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from campaigns import planning, sending, triggers
-from loyalty import checkins, expiry, tiers, vouchers
+from loyalty import sweeping
 from members import geocoding
 
 
@@ -25,21 +24,12 @@ class Turn:
 
 def turn(*, now: datetime) -> Turn:
     """Do one batch of everything that is due."""
-    done = {name: verb(now) for name, verb in _SWEEPS.items()}
+    done = sweeping.sweep(now=now)
+    done["located"] = geocoding.geocode_unlocated()
+    done["leases expired"] = sending.reap()
     done["answered"] = triggers.answer(now=now)
     done["planned"] = planning.plan_due(now=now).deliveries
     for channel in sending.CHANNELS:
         done[f"claimed for {channel}"] = sending.send_due(channel=channel, now=now).claimed
     done["finished"] = sending.finish(now=now)
     return Turn(done)
-
-
-_SWEEPS: dict[str, Callable[[datetime], int]] = {
-    "matured": lambda now: expiry.mature(now=now),
-    "expired": lambda now: expiry.expire(now=now),
-    "tiers changed": lambda now: tiers.qualify(at=now),
-    "holds released": lambda now: vouchers.release_lapsed(now=now),
-    "positions dropped": lambda now: checkins.forget_positions(now=now),
-    "located": lambda now: geocoding.geocode_unlocated(),
-    "leases expired": lambda now: sending.reap(),
-}

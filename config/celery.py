@@ -34,7 +34,7 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "finish campaigns": every(60, "campaigns.tasks.finish"),
     "sweep points": every(300, "loyalty.tasks.sweep"),
     "locate addresses": every(60, "members.tasks.locate"),
-    "take lapsed tiers": daily(2, 43, "loyalty.tasks.qualify"),
+    "age points and tiers": daily(2, 43, "loyalty.tasks.sweep_nightly"),
     "audit the ledger": daily(3, 17, "loyalty.tasks.audit"),
     "forget sessions": daily(4, 5, "members.tasks.forget_sessions"),
 }

@@ -7,22 +7,28 @@ cap, and on its rule's terms of waiting and expiry.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 from loyalty import caps, earning, ledger
-from loyalty.models import EarnRule
+from loyalty.models import EarnRule, Tier
 from members import prepared
 from members.arrays import array
+from members.models import Member
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A fact that asks for points: row `fact_id` of its kind, on a `day` of the member's own."""
+    """A fact that asks for points: row `fact_id` of its kind; `zone` is the member's, for caps."""
 
     member_id: int
     fact_id: int
-    day: date
+    zone: str
     fact: earning.Fact
+
+    @property
+    def day(self) -> date:
+        return self.fact.occurred_at.astimezone(ZoneInfo(self.zone)).date()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +42,8 @@ type Decided = tuple[Claim, earning.Decision[EarnRule]]
 
 
 def rules_of(kind: str) -> list[EarnRule]:
-    """The rules that award facts of this kind now."""
-    return prepared.read(EarnRule, "WHERE is_current AND fact = %s::text", [kind])
+    """Every published version of the rules for facts of this kind; `earning` picks by moment."""
+    return prepared.read(EarnRule, "WHERE is_published AND fact = %s::text", [kind])
 
 
 def award(
@@ -50,6 +56,23 @@ def award(
         for decision in earning.decide(rules=rules, fact=claim.fact)
     ]
     return pay(decided, kind=kind, book=book)
+
+
+def act(
+    *, member: Member, kind: str, fact_id: int, fact: earning.ActFact, book: ledger.Book
+) -> int:
+    """Award one act of a member under its open book; returns the points given."""
+    claim = Claim(member_id=member.pk, fact_id=fact_id, zone=member.zone, fact=fact)
+    paid = award([claim], kind=kind, rules=rules_of(kind), book=book)
+    return sum(awarded.points for awarded in paid.get(fact_id, ()))
+
+
+def tier_of(member_id: int, *, book: ledger.Book) -> str:
+    """The slug of the tier a member of the book holds, or empty."""
+    held = book.accounts[member_id].tier_id
+    if held is None:
+        return ""
+    return Tier.objects.values_list("slug", flat=True).get(pk=held)
 
 
 def pay(
@@ -72,32 +95,30 @@ def pay(
     result: dict[int, tuple[Awarded, ...]] = {}
     for claim, decision, points in granted:
         rule = decision.rule
-        _credit(
-            book=book,
-            rule=rule,
-            member_id=claim.member_id,
-            points=points,
-            award_id=award_ids[claim.fact_id, rule.id],
-            at=claim.fact.occurred_at,
-        )
+        _credit(book, claim, rule, points, award_ids[claim.fact_id, rule.id])
         capped = " (up to the cap)" if points < decision.points else ""
         said = Awarded(rule.slug, points, decision.because + capped)
         result[claim.fact_id] = (*result.get(claim.fact_id, ()), said)
     return result
 
 
-def _credit(
-    *, book: ledger.Book, rule: EarnRule, member_id: int, points: int, award_id: int, at: datetime
-) -> None:
+def _credit(book: ledger.Book, claim: Claim, rule: EarnRule, points: int, award_id: int) -> None:
+    at = claim.fact.occurred_at
+    expires_at = None
+    if rule.valid_months:
+        expires_at = earning.months_later(moment=at, months=rule.valid_months)
+        if rule.valid_to_end_of:
+            expires_at = earning.end_of(
+                moment=expires_at, period=rule.valid_to_end_of, zone=claim.zone
+            )
     book.earn(
-        member_id=member_id,
+        member_id=claim.member_id,
         points=points,
         at=at,
         award_id=award_id,
         available_at=at + timedelta(days=rule.pending_days) if rule.pending_days else None,
-        expires_at=earning.months_later(moment=at, months=rule.valid_months)
-        if rule.valid_months
-        else None,
+        awaits_shipment=rule.is_pending_shipment,
+        expires_at=expires_at,
     )
 
 

@@ -105,6 +105,7 @@ def fact_of(basket: Basket, *, catalog: Catalog, tier: str, is_first: bool) -> e
                 interests=frozenset(catalog.interests_of(sku=line.sku, category=line.category)),
                 quantity=line.quantity,
                 net=line.net,
+                gross=line.quantity * line.unit_price,
             )
             for position, line in enumerate(basket.lines, start=1)
         ),

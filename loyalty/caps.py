@@ -61,7 +61,8 @@ def _caps(rule: EarnRule, member_id: int, day: date) -> list[tuple[Key, int]]:
         period = earning.period_key(period=rule.member_cap_period, day=day)
         caps.append(((member_id, rule.slug, period), rule.member_cap))
     if rule.programme_cap is not None:
-        caps.append(((None, rule.slug, "ever"), rule.programme_cap))
+        period = earning.period_key(period=rule.programme_cap_period, day=day)
+        caps.append(((None, rule.slug, period), rule.programme_cap))
     return caps
 
 

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from config.errors import NotFound, Refusal
 from loyalty import awarding, earning, ledger, tiers, verification
 from loyalty import places as place_finder
-from loyalty.models import Account, CheckIn, EarnRule, Place, Tier
+from loyalty.models import Account, CheckIn, EarnRule, Place
 from members import interactions
 from members.models import Interest, Member
 
@@ -22,7 +22,7 @@ KEEP_POSITION = timedelta(days=30)
 WRONG_ZONE = timedelta(days=1)
 LIMITS = verification.Limits()
 
-type Decided = tuple[earning.CheckInFact, earning.Decision[EarnRule]]
+type Decided = tuple[earning.ActFact, earning.Decision[EarnRule]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,10 +236,7 @@ def _history(
 
 def _decide(row: CheckIn, place: Place, book: ledger.Book) -> Decided | None:
     rules = awarding.rules_of(EarnRule.Fact.CHECK_IN)
-    tier = ""
-    if any(rule.tiers for rule in rules):
-        tier_id = book.accounts[row.member_id].tier_id
-        tier = Tier.objects.filter(pk=tier_id or 0).values_list("slug", flat=True).first() or ""
+    tier = awarding.tier_of(row.member_id, book=book)
     slugs = list(place.interests.values_list("slug", flat=True))
     return _best(place, slugs, rules=rules, tier=tier, at=row.occurred_at)
 
@@ -250,9 +247,9 @@ def _best(
     """A place is worth one award: that of the most generous rule that speaks of it."""
     if place.points == 0:
         return None
-    fact = earning.CheckInFact(
+    fact = earning.ActFact(
         occurred_at=at,
-        place=place.code,
+        subject=place.code,
         interests=frozenset(interests),
         tier=tier,
         points=place.points,
@@ -263,7 +260,7 @@ def _best(
 
 def _pay(row: CheckIn, decided: Decided, book: ledger.Book) -> None:
     fact, decision = decided
-    claim = awarding.Claim(member_id=row.member_id, fact_id=row.pk, day=row.local_day, fact=fact)
+    claim = awarding.Claim(member_id=row.member_id, fact_id=row.pk, zone=row.member.zone, fact=fact)
     paid = awarding.pay([(claim, decision)], kind=EarnRule.Fact.CHECK_IN, book=book)
     row.points = sum(award.points for award in paid.get(row.pk, ()))
     if not row.points:

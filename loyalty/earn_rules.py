@@ -1,15 +1,17 @@
 """Changing what earns points, without changing what was earned.
 
 A version that gave points stays as it is, for the returns that will be computed with it; a change
-makes the next one, and exactly one version of a rule awards at any time. A version that gave
-nothing yet is simply edited.
+makes the next one, and exactly one version of a rule is in force at any moment. A version that gave
+nothing yet is simply edited. Drafts award nothing until they are published, from a date on; rolling
+back publishes an older version's terms again.
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import F, Max
 
 from config.errors import Invalid, Refusal
 from loyalty.models import Award, EarnRule
@@ -17,7 +19,7 @@ from loyalty.models import Award, EarnRule
 TERMS = frozenset(
     field.name
     for field in EarnRule._meta.concrete_fields
-    if field.name not in {"id", "slug", "version", "is_current", "fact"}
+    if field.name not in {"id", "slug", "version", "is_published", "effective_at", "fact"}
 )
 OF_PURCHASES = ("stores", "channels", "categories", "skus")
 
@@ -34,37 +36,74 @@ def introduce(*, rule: EarnRule) -> EarnRule:
     check(rule)
     if EarnRule.objects.filter(slug=rule.slug).exists():
         raise Invalid("There is, or was, a rule of this name.", pointer="/slug")
-    rule.version, rule.is_current = 1, True
+    rule.version, rule.is_published = 1, True
     rule.save(force_insert=True)
     return rule
 
 
-def revise(*, rule: EarnRule, changes: Mapping[str, Any]) -> EarnRule:
-    """Change a rule's terms and return the version that awards now.
+def revise(*, rule: EarnRule, changes: Mapping[str, Any], now: datetime) -> EarnRule:
+    """Change a rule's terms and return the version that awards from now on.
 
-    `Invalid` when the new terms cannot be; `RuleReplaced` when `rule` is not the current version.
+    `Invalid` when the new terms cannot be; `RuleReplaced` when a newer version was published.
     """
-    if strange := sorted(changes.keys() - TERMS):
-        raise Invalid(f"'{strange[0]}' cannot be changed.", pointer=f"/{strange[0]}")
+    _refuse_strange(changes)
     with transaction.atomic():
-        # Not NO KEY: this waits for the awards that are being written for this version.
-        now = EarnRule.objects.select_for_update().get(pk=rule.pk)
-        if not now.is_current:
-            raise RuleReplaced(f"Another version of '{now.name}' awards now; change that one.")
-        before = {name: getattr(now, name) for name in changes}
-        if before == dict(changes):
-            return now
-        for name, value in changes.items():
-            setattr(now, name, value)
-        check(now)
-        if not Award.objects.filter(rule_id=now.pk).exists():
-            now.save()
-            return now
-        EarnRule.objects.filter(pk=now.pk).update(is_current=False)
-        last = EarnRule.objects.filter(slug=now.slug).aggregate(last=Max("version"))["last"]
-        now.pk, now.version = None, last + 1
-        now.save(force_insert=True)
-    return now
+        current = _locked(rule)
+        if not current.is_published or _newest(current.slug).pk != current.pk:
+            raise RuleReplaced(f"Another version of '{current.name}' awards now; change that one.")
+        if all(getattr(current, name) == value for name, value in changes.items()):
+            return current
+        if not Award.objects.filter(rule_id=current.pk).exists():
+            _set(current, changes)
+            current.save()
+            return current
+        return _publish(_next(current, changes), at=now)
+
+
+def draft(*, rule: EarnRule, changes: Mapping[str, Any]) -> EarnRule:
+    """Write down new terms that award nothing yet. A draft is drafted on by editing it."""
+    _refuse_strange(changes)
+    with transaction.atomic():
+        current = _locked(rule)
+        if _is_draft(current):
+            _set(current, changes)
+            current.save()
+            return current
+        return _next(current, changes)
+
+
+def publish(*, rule: EarnRule, at: datetime | None = None, now: datetime) -> EarnRule:
+    """Let a draft award what happens from a moment on (now, when none is given)."""
+    if at is not None and at < now:
+        raise Invalid("Terms cannot change for what has happened already.", pointer="/effective_at")
+    with transaction.atomic():
+        current = _locked(rule)
+        if not _is_draft(current):
+            raise RuleReplaced("Only a draft can be published.")
+        return _publish(current, at=at or now)
+
+
+def withdraw(*, rule: EarnRule, now: datetime) -> EarnRule:
+    """Take back a version that has not taken effect yet; it is a draft again."""
+    with transaction.atomic():
+        current = _locked(rule)
+        if not current.is_published or (current.effective_at or now) <= now:
+            raise RuleReplaced("This version has taken effect; end it or roll back instead.")
+        current.is_published, current.effective_at = False, None
+        current.save(update_fields=["is_published", "effective_at"])
+    return current
+
+
+def roll_back(*, rule: EarnRule, now: datetime) -> EarnRule:
+    """Publish the terms of an older version again, as the next version, from now on."""
+    with transaction.atomic():
+        return _publish(_next(_locked(rule), {}), at=now)
+
+
+def difference(*, before: EarnRule, after: EarnRule) -> list[tuple[str, Any, Any]]:
+    """The terms in which two versions differ: (name, before, after)."""
+    pairs = ((name, getattr(before, name), getattr(after, name)) for name in sorted(TERMS))
+    return [pair for pair in pairs if pair[1] != pair[2]]
 
 
 def check(rule: EarnRule) -> None:
@@ -73,8 +112,12 @@ def check(rule: EarnRule) -> None:
         raise Invalid("It ends before it starts.", pointer="/ends_at")
     if rule.points < 1:
         raise Invalid("A rule gives at least one point.", pointer="/points")
-    if rule.fact == EarnRule.Fact.CHECK_IN:
-        _check_in(rule)
+    if rule.fact != EarnRule.Fact.PURCHASE:
+        _act(rule)
+    elif rule.subjects:
+        raise Invalid("A purchase is asked for its products instead.", pointer="/subjects")
+    if rule.valid_to_end_of and rule.valid_months is None:
+        raise Invalid("Say after how many months first.", pointer="/valid_to_end_of")
     if rule.currency and not (len(rule.currency) == 3 and rule.currency.isupper()):
         raise Invalid("A currency is three capital letters: USD.", pointer="/currency")
     for name in ("member_cap", "programme_cap"):
@@ -91,36 +134,84 @@ def in_words(rule: EarnRule) -> str:
         _asked("through", rule.channels),
         _asked("of", rule.categories),
         _asked("of", rule.skus),
+        _asked("of", rule.subjects),
         _asked("for", rule.interests),
         _asked("with tier", rule.tiers),
         "on a first purchase" if rule.first_purchase_only else "",
         f"from a total of {_amount(rule.minimum_total)}" if rule.minimum_total else "",
     ]
     limits = [
-        f"at most {rule.member_cap:,} per member {_period(rule)}" if rule.member_cap else "",
-        f"at most {rule.programme_cap:,} for all together" if rule.programme_cap else "",
+        _capped(rule.member_cap, "per member", rule.member_cap_period),
+        _capped(rule.programme_cap, "for all together", rule.programme_cap_period),
         f"the best of '{rule.group}'" if rule.group else "",
-        f"to spend after {rule.pending_days} days" if rule.pending_days else "",
-        f"expiring after {rule.valid_months} months" if rule.valid_months else "",
+        "and nothing of lower priority" if rule.is_exclusive else "",
+        _pending(rule),
+        _expiring(rule),
     ]
     return "; ".join(filter(None, [", ".join(filter(None, [_gives(rule), *asks])), *limits]))
 
 
-def _check_in(rule: EarnRule) -> None:
+def _locked(rule: EarnRule) -> EarnRule:
+    # Not NO KEY: this waits for the awards that are being written for this version.
+    return EarnRule.objects.select_for_update().get(pk=rule.pk)
+
+
+def _newest(slug: str) -> EarnRule:
+    published = EarnRule.objects.filter(slug=slug, is_published=True)
+    return published.order_by(F("effective_at").desc(nulls_last=True))[0]
+
+
+def _is_draft(rule: EarnRule) -> bool:
+    return not rule.is_published and not Award.objects.filter(rule_id=rule.pk).exists()
+
+
+def _refuse_strange(changes: Mapping[str, Any]) -> None:
+    if strange := sorted(changes.keys() - TERMS):
+        raise Invalid(f"'{strange[0]}' cannot be changed.", pointer=f"/{strange[0]}")
+
+
+def _set(rule: EarnRule, changes: Mapping[str, Any]) -> None:
+    for name, value in changes.items():
+        setattr(rule, name, value)
+    check(rule)
+
+
+def _next(rule: EarnRule, changes: Mapping[str, Any]) -> EarnRule:
+    _set(rule, changes)
+    last = EarnRule.objects.filter(slug=rule.slug).aggregate(last=Max("version"))["last"]
+    rule.pk, rule.version = None, last + 1
+    rule.is_published, rule.effective_at = False, None
+    rule.save(force_insert=True)
+    return rule
+
+
+def _publish(rule: EarnRule, *, at: datetime) -> EarnRule:
+    while EarnRule.objects.filter(slug=rule.slug, is_published=True, effective_at=at).exists():
+        at += timedelta(microseconds=1)  # Changed twice at one moment: the later one counts.
+    rule.is_published, rule.effective_at = True, at
+    rule.save(update_fields=["is_published", "effective_at"])
+    return rule
+
+
+def _act(rule: EarnRule) -> None:
     if rule.per != EarnRule.Per.FACT:
-        raise Invalid("A check-in gives its points once; there is nothing to count.")
+        raise Invalid("Only a purchase has anything to count; this gives its points once.")
     ignored = any(getattr(rule, name) for name in OF_PURCHASES) or rule.currency
     if ignored or rule.first_purchase_only or rule.minimum_total is not None:
         raise Invalid(
-            "A check-in rule can ask for interests and tiers; stores, channels, categories,"
-            " products, money and first purchases are of purchases only."
+            "Stores, channels, categories, products, money and first purchases are of purchases"
+            " only; this rule can ask for interests, tiers and what it was about."
         )
+    if rule.is_before_vouchers or rule.is_pending_shipment:
+        raise Invalid("Vouchers and shipment are of purchases only.")
+    if rule.fact == EarnRule.Fact.INTERACTION and not rule.subjects:
+        raise Invalid("Name the kinds of interaction that earn.", pointer="/subjects")
 
 
 def _gives(rule: EarnRule) -> str:
     points = f"{rule.points:,} point{'' if rule.points == 1 else 's'}"
-    if rule.fact == EarnRule.Fact.CHECK_IN:
-        return f"{points} for a check-in"
+    if rule.fact != EarnRule.Fact.PURCHASE:
+        return f"{points} for {_WITH_ARTICLE.get(rule.fact, 'a ' + rule.get_fact_display())}"
     match rule.per:
         case EarnRule.Per.AMOUNT:
             return f"{points} for every {_amount(rule.per_amount)} {rule.currency or 'spent'}"
@@ -139,7 +230,30 @@ def _amount(amount: Any) -> str:
     return f"{amount:,.2f}".removesuffix(".00")
 
 
-def _period(rule: EarnRule) -> str:
+def _capped(points: int | None, whose: str, period: str) -> str:
+    if not points:
+        return ""
     return (
-        "ever" if rule.member_cap_period == EarnRule.Period.EVER else f"a {rule.member_cap_period}"
+        f"at most {points:,} {whose} {'ever' if period == EarnRule.Period.EVER else f'a {period}'}"
     )
+
+
+def _pending(rule: EarnRule) -> str:
+    days = f"{rule.pending_days} days after " if rule.pending_days else ""
+    if rule.is_pending_shipment:
+        return f"to spend {days or 'after '}shipment"
+    return f"to spend after {rule.pending_days} days" if rule.pending_days else ""
+
+
+def _expiring(rule: EarnRule) -> str:
+    if not rule.valid_months:
+        return ""
+    then = f", at the end of that {rule.valid_to_end_of}" if rule.valid_to_end_of else ""
+    return f"expiring after {rule.valid_months} months{then}"
+
+
+_WITH_ARTICLE: dict[str, str] = {
+    EarnRule.Fact.OUTING: "an outing attended",
+    EarnRule.Fact.REFERRAL: "recommending us",
+    EarnRule.Fact.REFERRED: "coming on a recommendation",
+}

@@ -1,18 +1,22 @@
-"""What time does to points: pending ones come available, old ones lapse.
+"""What time does to points: pending ones come available, old ones lapse, warnings go ahead.
 
-Both sweeps ask which rows are due, take them in batches, and change nothing when run again: a
+Every sweep asks which rows are due, takes them in batches, and changes nothing when run again: a
 missed night is harmless.
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 
+from django.db import connection
 from django.db.models import QuerySet
 
-from loyalty import ledger
-from loyalty.models import Lot
+from loyalty import earning, ledger
+from loyalty.models import Lot, PointsPolicy
+from members import interactions
 
 BATCH = 500
+WARNINGS = (timedelta(days=30), timedelta(days=7))
 
 
 def mature(*, now: datetime) -> int:
@@ -27,6 +31,52 @@ def expire(*, now: datetime) -> int:
     return _sweep(due, now=now, each=lambda book, pk: book.expire(member_id=pk))
 
 
+def lapse_inactive(*, now: datetime) -> int:
+    """Remove the points of members away longer than the policy allows; how many members."""
+    months = PointsPolicy.objects.get().inactive_months
+    if months is None:
+        return 0
+    return _sweep(
+        Lot.objects.filter(
+            is_pending=False,
+            account__active_at__lte=earning.months_later(moment=now, months=-months),
+        ),
+        now=now,
+        each=lambda book, pk: book.lapse(member_id=pk),
+    )
+
+
+def warn(*, now: datetime) -> int:
+    """Record an interaction for points that go within 30 or 7 days; returns how many.
+
+    Its reference is the day they go and the days ahead, so that each warning is given once; its
+    value is the number of points. Campaigns answer it like any other.
+    """
+    policy = PointsPolicy.objects.get()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _EXPIRING,
+            {"now": now, "most": now + WARNINGS[0], "months": policy.inactive_months},
+        )
+        rows = cursor.fetchall()
+    facts = []
+    for member_id, day, points in rows:
+        ahead = min(w for w in WARNINGS if w >= day - now.date())
+        facts.append(
+            interactions.Fact(
+                member_id=member_id,
+                kind="points-expiring",
+                occurred_at=now,
+                reference=f"{day.isoformat()}:{ahead.days}",
+                value=Decimal(points),
+            )
+        )
+    recorded = 0
+    for start in range(0, len(facts), BATCH):
+        recorded += interactions.record(facts[start : start + BATCH], now=now).recorded
+    return recorded
+
+
 def _sweep(due: QuerySet[Lot], *, now: datetime, each: Callable[[ledger.Book, int], object]) -> int:
     total = 0
     while True:
@@ -38,3 +88,18 @@ def _sweep(due: QuerySet[Lot], *, now: datetime, each: Callable[[ledger.Book, in
             for member_id in batch:
                 each(book, member_id)
         total += len(batch)
+
+
+# Lots by their own day, and everything at once on the day that silence takes it.
+_EXPIRING = """
+SELECT account_id, (expires_at AT TIME ZONE 'UTC')::date AS day, sum(remaining)
+  FROM loyalty_lot
+ WHERE remaining > 0 AND NOT is_pending AND expires_at > %(now)s AND expires_at <= %(most)s
+ GROUP BY account_id, day
+UNION ALL
+SELECT member_id, ((active_at + make_interval(months => %(months)s)) AT TIME ZONE 'UTC')::date,
+       balance
+  FROM loyalty_account
+ WHERE %(months)s::int IS NOT NULL AND balance > 0
+   AND active_at + make_interval(months => %(months)s) BETWEEN %(now)s AND %(most)s
+"""

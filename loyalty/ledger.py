@@ -6,22 +6,21 @@ one statement. Guarantees: a balance is never negative, the chain of entries has
 spent soonest-expiring first, and what cannot be taken back becomes a debt that later credits pay.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from config.errors import Refusal
-from loyalty import ledger_rows
+from loyalty import accounts, ledger_rows
 from loyalty.ledger_rows import EntryRow, LotRow, UseRow
-from loyalty.models import Account, Entry, Lot, LotUse
-from members import prepared
-from members.arrays import array
+from loyalty.models import Account, Entry, Lot, LotUse, PointsPolicy
 
 FOREVER = datetime.max.replace(tzinfo=UTC)
-GRACE = timedelta(days=30)
+# What shows that somebody is still there, for points that lapse when nobody is.
+ACTIVE = frozenset({Entry.Kind.EARNED, Entry.Kind.SPENT})
 
 
 class InsufficientPoints(Refusal):
@@ -57,13 +56,15 @@ class Book:
         at: datetime,
         award_id: int | None = None,
         available_at: datetime | None = None,
+        awaits_shipment: bool = False,
         expires_at: datetime | None = None,
         kind: str = Entry.Kind.EARNED,
         actor_id: int | None = None,
         why: str = "",
     ) -> EntryRow:
-        """Credit points as a new lot, pending until `available_at`; a debt is paid first."""
-        is_pending = available_at is not None and available_at > self.now
+        """Credit points as a new lot, pending until `available_at` or until the goods are shipped;
+        a debt is paid first."""
+        is_pending = awaits_shipment or (available_at is not None and available_at > self.now)
         entry = self._write(
             member_id,
             kind,
@@ -81,7 +82,7 @@ class Book:
             amount=points,
             remaining=points,
             is_pending=is_pending,
-            available_at=available_at or at,
+            available_at=None if awaits_shipment else available_at or at,
             expires_at=expires_at,
         )
         self._lots.setdefault(member_id, []).append(lot)
@@ -115,7 +116,7 @@ class Book:
         from_own = min(points - from_pending, sum(lot.remaining for lot in ready))
         left = points - from_pending - from_own
         if left:
-            left -= min(left, _lapsed_of(award_id))
+            left -= min(left, ledger_rows.lapsed_of(award_id))
         others = [lot for lot in self._spendable(member_id) if lot.award_id != award_id]
         from_others = min(left, sum(lot.remaining for lot in others))
         debt = left - from_others
@@ -139,7 +140,7 @@ class Book:
     def mature(self, *, member_id: int) -> None:
         """Make the pending lots whose day has come available."""
         for lot in self._lots.get(member_id, []):
-            if lot.is_pending and lot.available_at <= self.now:
+            if lot.is_pending and lot.available_at and lot.available_at <= self.now:
                 if lot.remaining:
                     self._write(
                         member_id,
@@ -159,17 +160,33 @@ class Book:
             for lot in self._lots.get(member_id, [])
             if not lot.is_pending and lot.remaining and lot.expires_before(self.now)
         ]
+        return self._expire(member_id, lots, why="")
+
+    def lapse(self, *, member_id: int) -> int:
+        """Remove every available point of a member who was away too long; returns how many."""
+        lots = [lot for lot in self._lots.get(member_id, []) if not lot.is_pending]
+        return self._expire(member_id, lots, why="inactive")
+
+    def _expire(self, member_id: int, lots: list[LotRow], *, why: str) -> int:
         points = sum(lot.remaining for lot in lots)
         if points:
-            entry = self._write(member_id, Entry.Kind.EXPIRED, self.now, amount=-points)
+            entry = self._write(member_id, Entry.Kind.EXPIRED, self.now, amount=-points, why=why)
             self._take(entry, lots, points)
         return points
+
+    def ship(self, *, award_ids: Collection[int], shipped_at: datetime, days: int) -> None:
+        """Let points that waited for the goods wait for `days` from now on instead."""
+        for lots in self._lots.values():
+            for lot in lots:
+                if lot.award_id in award_ids and lot.is_pending and lot.available_at is None:
+                    lot.available_at = shipped_at + timedelta(days=days)
+                    lot.is_changed = True
 
     def restore(self, *, member_id: int, spent: Entry, why: str) -> EntryRow:
         """Put the points of a cancelled spend back into the lots they came from.
 
-        A lot that expired meanwhile gets a grace period. A second restore of the same entry is
-        refused by the database (`entry_reversed_once`).
+        A lot that expired meanwhile gets the policy's grace period. A second restore of the same
+        entry is refused by the database (`entry_reversed_once`).
         """
         uses = list(LotUse.objects.filter(entry=spent).select_related("lot"))
         points = sum(use.amount for use in uses)
@@ -182,6 +199,7 @@ class Book:
             why=why,
         )
         known = {lot.id: lot for lot in self._lots.get(member_id, [])}
+        grace = timedelta(days=PointsPolicy.objects.get().grace_days)
         back = []
         for use in uses:
             lot = known.get(use.lot_id)
@@ -191,7 +209,7 @@ class Book:
             lot.remaining += use.amount
             lot.is_changed = True
             if lot.expires_before(self.now):
-                lot.expires_at = self.now + GRACE
+                lot.expires_at = self.now + grace
             self._uses.append(UseRow(entry=entry, lot=lot, amount=-use.amount))
             back.append(lot)
         self._pay_debt(member_id, back, self.now)
@@ -224,6 +242,8 @@ class Book:
     ) -> EntryRow:
         account = self.accounts[member_id]
         account.version += 1
+        if kind in ACTIVE and (account.active_at is None or account.active_at < at):
+            account.active_at = at
         account.balance += amount
         account.pending += pending
         account.debt += debt
@@ -282,66 +302,11 @@ def open_book(
     """
     ids = sorted(set(member_ids))
     with transaction.atomic(savepoint=False):
-        accounts = lock(ids)
+        locked = accounts.lock(ids)
         lots: dict[int, list[LotRow]] = {}
         if with_lots:
             for lot in Lot.objects.filter(account_id__in=ids, remaining__gt=0).order_by("id"):
                 lots.setdefault(lot.account_id, []).append(LotRow.read(lot))
-        book = Book(accounts=accounts, now=now, _lots=lots)
+        book = Book(accounts=locked, now=now, _lots=lots)
         yield book
         book.close()
-
-
-def lock(member_ids: list[int]) -> dict[int, Account]:
-    """Lock these accounts in ascending order, opening those that do not exist yet."""
-    wanted = array(member_ids)
-    if len(member_ids) > 1:
-        # Before any lock is held: opening one under the lock of another could wait in a circle.
-        _open(wanted)
-    accounts = _locked(member_ids, wanted)
-    if len(accounts) < len(member_ids):
-        _open(wanted)
-        accounts = _locked(member_ids, wanted)
-    return accounts
-
-
-def _locked(member_ids: list[int], wanted: str) -> dict[int, Account]:
-    rows = prepared.read(
-        Account,
-        "WHERE member_id IN (SELECT unnest(%s::bigint[])) ORDER BY member_id FOR NO KEY UPDATE",
-        [wanted],
-        rows=len(member_ids),
-    )
-    return {account.pk: account for account in rows}
-
-
-def _open(member_ids: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO loyalty_account (member_id, balance, pending, debt, version)"
-            " SELECT g.id, 0, 0, 0, 0 FROM unnest(%s::bigint[]) AS g(id)"
-            "  WHERE NOT EXISTS (SELECT 1 FROM loyalty_account WHERE member_id = g.id)"
-            "  ORDER BY g.id ON CONFLICT DO NOTHING",
-            [member_ids],
-        )
-
-
-def _lapsed_of(award_id: int) -> int:
-    """Points of an award that expired, less those that earlier returns left untaken for it.
-
-    What returns called for is `taken_back`; what they took stands in their entries.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT coalesce((SELECT sum(u.amount) FROM loyalty_lotuse u
-                               JOIN loyalty_lot l ON l.id = u.lot_id AND l.award_id = w.id
-                               JOIN loyalty_entry e ON e.id = u.entry_id AND e.kind = 'expired'), 0)
-                 - w.taken_back
-                 + coalesce((SELECT sum(debt_change - amount - pending_change) FROM loyalty_entry
-                              WHERE award_id = w.id AND kind = 'returned'), 0)
-              FROM loyalty_award w WHERE w.id = %s
-            """,
-            [award_id],
-        )
-        return int(cursor.fetchone()[0])

@@ -11,6 +11,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from django.db import connection
+
 from loyalty.models import Account, Lot
 from members import prepared
 from members.arrays import array
@@ -50,7 +52,7 @@ class LotRow:
     amount: int
     remaining: int
     is_pending: bool
-    available_at: datetime
+    available_at: datetime | None
     expires_at: datetime | None
     id: int | None = None
     is_changed: bool = False
@@ -98,7 +100,7 @@ def write(
             "account_id version kind amount pending_change debt_change balance_after at"
             " award_id reverses_id actor_id why",
         ),
-        *_columns(accounts, "pk balance pending debt version"),
+        *_columns(accounts, "pk balance pending debt version active_at"),
     ]
     if new or uses:
         values += _columns(
@@ -106,7 +108,7 @@ def write(
             "account_id origin award_id amount remaining is_pending available_at expires_at",
         )
     if changed:
-        values += _columns(changed, "id remaining is_pending expires_at")
+        values += _columns(changed, "id remaining is_pending available_at expires_at")
     if uses:
         values += [
             array(use.entry.account_id for use in uses),
@@ -120,6 +122,27 @@ def write(
     ids = {(account, version): pk for pk, account, version in written}
     for entry in entries:
         entry.id = ids[entry.account_id, entry.version]
+
+
+def lapsed_of(award_id: int) -> int:
+    """Points of an award that expired, less those that earlier returns left untaken for it.
+
+    What returns called for is `taken_back`; what they took stands in their entries.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT coalesce((SELECT sum(u.amount) FROM loyalty_lotuse u
+                               JOIN loyalty_lot l ON l.id = u.lot_id AND l.award_id = w.id
+                               JOIN loyalty_entry e ON e.id = u.entry_id AND e.kind = 'expired'), 0)
+                 - w.taken_back
+                 + coalesce((SELECT sum(debt_change - amount - pending_change) FROM loyalty_entry
+                              WHERE award_id = w.id AND kind = 'returned'), 0)
+              FROM loyalty_award w WHERE w.id = %s
+            """,
+            [award_id],
+        )
+        return int(cursor.fetchone()[0])
 
 
 def _columns(rows: Sequence[object], names: str) -> list[str]:
@@ -146,9 +169,10 @@ _ENTRIES = """entry AS (
 )"""
 _ACCOUNTS = """account AS (
     UPDATE loyalty_account SET balance = g.balance, pending = g.pending, debt = g.debt,
-           version = g.version
-      FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::int[])
-           AS g(member_id, balance, pending, debt, version)
+           version = g.version, active_at = g.active_at
+      FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::int[],
+                  %s::timestamptz[])
+           AS g(member_id, balance, pending, debt, version, active_at)
      WHERE loyalty_account.member_id = g.member_id
 )"""
 _NEW_LOTS = """new_lot AS (
@@ -165,9 +189,9 @@ _NEW_LOTS = """new_lot AS (
 )"""
 _CHANGED_LOTS = """changed_lot AS (
     UPDATE loyalty_lot SET remaining = g.remaining, is_pending = g.is_pending,
-           expires_at = g.expires_at
-      FROM unnest(%s::bigint[], %s::int[], %s::bool[], %s::timestamptz[])
-           AS g(id, remaining, is_pending, expires_at)
+           available_at = g.available_at, expires_at = g.expires_at
+      FROM unnest(%s::bigint[], %s::int[], %s::bool[], %s::timestamptz[], %s::timestamptz[])
+           AS g(id, remaining, is_pending, available_at, expires_at)
      WHERE loyalty_lot.id = g.id
 )"""
 _USES = """used AS (

@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 from django.db.models import Q
 
 from config.errors import Refusal
-from loyalty import awarding, ledger, purchase_rows, tiers, vouchers
+from loyalty import accounts, awarding, ledger, purchase_rows, tiers, vouchers
 from loyalty.awarding import Awarded
 from loyalty.baskets import Basket, check, discounted, fact_of, interaction_of
 from loyalty.catalog import Catalog, look_up
@@ -94,7 +93,7 @@ def record_many(
 
 def _record_with_vouchers(basket: Basket, *, now: datetime, held_by: str) -> Receipt:
     # The account before its vouchers, as everywhere; the same purchase sent twice waits here.
-    ledger.lock([basket.member_id])
+    accounts.lock([basket.member_id])
     existing = Purchase.objects.filter(origin=basket.origin, reference=basket.reference).first()
     if existing is not None:
         _refuse_other_content(basket, existing.pk)
@@ -128,7 +127,7 @@ def _award(
         awarding.Claim(
             member_id=basket.member_id,
             fact_id=purchase_id,
-            day=basket.occurred_at.astimezone(ZoneInfo(basket.zone)).date(),
+            zone=basket.zone,
             fact=fact_of(
                 basket,
                 catalog=catalog,

@@ -142,6 +142,7 @@ def _kept(line: PurchaseLine) -> earning.Line:
         interests=frozenset(),
         quantity=pieces,
         net=net.quantize(CENT, rounding=ROUND_HALF_UP),
+        gross=pieces * line.unit_price,
     )
 
 

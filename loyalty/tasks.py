@@ -4,7 +4,7 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
-from loyalty import auditing, checkins, expiry, tiers, vouchers
+from loyalty import auditing, sweeping
 
 log = structlog.get_logger(__name__)
 
@@ -13,16 +13,16 @@ log = structlog.get_logger(__name__)
 def sweep() -> None:
     """What time does to points, vouchers and positions."""
     now = timezone.now()
-    expiry.mature(now=now)
-    expiry.expire(now=now)
-    vouchers.release_lapsed(now=now)
-    checkins.forget_positions(now=now)
+    for verb in sweeping.OFTEN.values():
+        verb(now=now)
 
 
 @shared_task
-def qualify() -> None:
-    """Take the tiers whose points have left the window; earning gives them at once."""
-    tiers.qualify(at=timezone.now())
+def sweep_nightly() -> None:
+    """Tiers whose points have left the window, points of the silent, warnings ahead."""
+    now = timezone.now()
+    for verb in sweeping.NIGHTLY.values():
+        verb(now=now)
 
 
 @shared_task

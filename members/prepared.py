@@ -42,7 +42,7 @@ def _cursor() -> CursorWrapper:
 def read[M: Model](
     model: type[M], clause: str, values: Sequence[Any] = (), *, rows: int = 1
 ) -> list[M]:
-    """The rows of a table that the clause after FROM leaves: `WHERE is_current`."""
+    """The rows of a table that the clause after FROM leaves: `WHERE is_published`."""
     select, fields = _columns(model)
     found = execute(f"{select} {clause}", values, rows=rows)
     return [model.from_db(connection.alias, fields, row) for row in found]

@@ -50,6 +50,7 @@ MARKETER = {
     "loyalty.reward": "view add change delete",
     "loyalty.voucher": "view change",
     "loyalty.tier": "view add change delete",
+    "loyalty.pointspolicy": "view change",
     "loyalty.product": "view add change delete",
     "loyalty.place": "view add change delete",
     "campaigns.audience": "view add change delete",

@@ -80,7 +80,7 @@ def rule(slug: str = "extra", **said: Any) -> EarnRule:
 
 def only_rule(slug: str = "only", **said: Any) -> EarnRule:
     """The one rule there is for purchases."""
-    EarnRule.objects.filter(fact="purchase").update(is_current=False)
+    EarnRule.objects.filter(fact="purchase").update(is_published=False)
     return rule(slug, **said)
 
 

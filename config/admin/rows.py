@@ -7,8 +7,10 @@ person may see; a room's refusal becomes an error of the form, with what was typ
 from typing import Any, ClassVar, cast
 
 from django import forms
+from django.core.exceptions import PermissionDenied
 from django.db.models import ForeignKey, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.views import ChangeList
 
@@ -158,3 +160,24 @@ def refused(form: "type[forms.ModelForm[Any]]", refusal: Refusal) -> "type[forms
 
     again: Any = type(form.__name__, (form,), {"clean": clean, "__module__": form.__module__})
     return cast("type[forms.ModelForm[Any]]", again)
+
+
+class OnlyRowAdmin(Admin):
+    """Of a table with one row: its list leads straight to it."""
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        only = self.model._default_manager.get()
+        meta = self.model._meta
+        return HttpResponseRedirect(
+            reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[only.pk])
+        )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

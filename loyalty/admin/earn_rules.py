@@ -82,9 +82,9 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
 class EarnRuleAdmin(Admin):
     form = RuleForm
     list_display = ("name", "says", "fact", "state", "version")
-    list_filter = ("is_current", "fact")
+    list_filter = ("is_published", "fact")
     search_fields = ("name__icontains", "slug__startswith")
-    ordering = ("-is_current", "slug", "-version")
+    ordering = ("-is_published", "slug", "-version")
     actions = ("end_now",)
     conditional_fields = {
         "per": "fact == 'purchase'",
@@ -132,7 +132,7 @@ class EarnRuleAdmin(Admin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         may = bool(super().has_change_permission(request, obj))
-        return may and not (isinstance(obj, EarnRule) and not obj.is_current)
+        return may and not (isinstance(obj, EarnRule) and not obj.is_published)
 
     def save_model(self, request: HttpRequest, obj: EarnRule, form: Any, change: bool) -> None:
         if not change:
@@ -140,7 +140,7 @@ class EarnRuleAdmin(Admin):
             return
         version = obj.version
         changes = {name: form.cleaned_data[name] for name in form.changed_data}
-        revised = earn_rules.revise(rule=obj, changes=changes)
+        revised = earn_rules.revise(rule=obj, changes=changes, now=timezone.now())
         # What Django logs and where it goes next is the version that awards now.
         obj.pk, obj.version = revised.pk, revised.version
         if revised.version != version:
@@ -161,7 +161,7 @@ class EarnRuleAdmin(Admin):
         now = timezone.now()
         for rule in queryset:
             try:
-                ended = earn_rules.revise(rule=rule, changes={"ends_at": now})
+                ended = earn_rules.revise(rule=rule, changes={"ends_at": now}, now=now)
             except Refusal as refusal:
                 messages.error(request, f"{rule.name}: {refusal.detail}")
             else:
@@ -187,7 +187,7 @@ class EarnRuleAdmin(Admin):
 
 def state_of(rule: EarnRule, *, now: datetime) -> str:
     """Whether a version awards, in a word."""
-    if not rule.is_current:
+    if not rule.is_published:
         return "replaced"
     if rule.starts_at is not None and rule.starts_at > now:
         return "not yet"

@@ -1,4 +1,4 @@
-"""Tiers."""
+"""Tiers, and the policy by which points and tiers age."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from config.admin.columns import shown
-from config.admin.rows import Admin
-from loyalty.models import Tier
+from config.admin.rows import Admin, OnlyRowAdmin
+from loyalty.models import PointsPolicy, Tier
 
 
 @admin.register(Tier)
@@ -24,4 +24,16 @@ class TierAdmin(Admin):
 
     @shown(description="takes", ordering="threshold")
     def takes(self, tier: Tier) -> str:
-        return f"{tier.threshold:,} points within {tier.window_days} days"
+        return f"{tier.threshold:,}"
+
+
+@admin.register(PointsPolicy)
+class PointsPolicyAdmin(OnlyRowAdmin):
+    conditional_fields = {"tier_window_days": "tier_window == 'rolling'"}
+    fieldsets = (
+        (
+            "Tiers",
+            {"fields": ("tier_basis", "tier_window", "tier_window_days", "tier_downgrade")},
+        ),
+        ("Points", {"fields": ("inactive_months", "grace_days")}),
+    )

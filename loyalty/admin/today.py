@@ -82,7 +82,7 @@ def setting_up(user: User, now: datetime) -> Iterator[Step]:
         yield Step(
             text="What earns points",
             note="The rules in force, in words.",
-            link=reverse("admin:loyalty_earnrule_changelist") + "?is_current__exact=1",
+            link=reverse("admin:loyalty_earnrule_changelist") + "?is_published__exact=1",
             icon="rule",
             order=60,
         )

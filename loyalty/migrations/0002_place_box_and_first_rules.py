@@ -7,6 +7,7 @@ from django.db import migrations
 
 
 def create(apps: Any, schema_editor: Any) -> None:
+    apps.get_model("loyalty", "PointsPolicy").objects.create(id=1)
     rule = apps.get_model("loyalty", "EarnRule")
     rule.objects.create(
         slug="purchases",

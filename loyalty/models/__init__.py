@@ -1,6 +1,6 @@
 """What they bought, where they were, what we owe them."""
 
-from .account import Account, Tier
+from .account import Account, PointsPolicy, Tier
 from .catalog import Product
 from .checkin import CheckIn
 from .earn_rule import Award, CapCounter, EarnRule
@@ -21,6 +21,7 @@ __all__ = [
     "Lot",
     "LotUse",
     "Place",
+    "PointsPolicy",
     "Product",
     "Purchase",
     "PurchaseLine",

@@ -8,15 +8,56 @@ class Tier(models.Model):
     slug = models.SlugField(max_length=40, unique=True)
     name = models.CharField(max_length=60)
     threshold = models.PositiveIntegerField(
-        unique=True, help_text="Points earned within the window to hold this tier."
+        unique=True, help_text="Points earned, or money spent, within the window to hold this tier."
     )
-    window_days = models.PositiveSmallIntegerField(default=365)
 
     class Meta:
         ordering = ["threshold"]
 
     def __str__(self) -> str:
         return self.name
+
+
+class PointsPolicy(models.Model):
+    """How points and tiers age. One row; the migration creates it."""
+
+    class Basis(models.TextChoices):
+        POINTS = "points", "points earned"
+        SPEND = "spend", "money spent"
+
+    class Window(models.TextChoices):
+        ROLLING = "rolling", "the last so many days"
+        CALENDAR = "calendar", "the calendar year"
+
+    class Downgrade(models.TextChoices):
+        AT_ONCE = "at_once", "as soon as too little is in the window"
+        AT_END = "at_end", "when the time it was earned for ends"
+        ONE_STEP = "one_step", "then, and by one tier only"
+
+    id = models.SmallAutoField(primary_key=True)
+    tier_basis = models.CharField(max_length=8, choices=Basis, default=Basis.POINTS)
+    tier_window = models.CharField(max_length=8, choices=Window, default=Window.ROLLING)
+    tier_window_days = models.PositiveSmallIntegerField(
+        default=365, help_text="With 'the last so many days'; a tier is kept as long."
+    )
+    tier_downgrade = models.CharField(max_length=8, choices=Downgrade, default=Downgrade.AT_ONCE)
+    inactive_months = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="All points lapse after so many months without earning or spending.",
+    )
+    grace_days = models.PositiveSmallIntegerField(
+        default=30, help_text="For points that come back after their date."
+    )
+
+    class Meta:
+        verbose_name = verbose_name_plural = "points policy"
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1), name="points_policy_is_one"),
+        ]
+
+    def __str__(self) -> str:
+        return "points policy"
 
 
 class Account(models.Model):
@@ -28,6 +69,9 @@ class Account(models.Model):
     debt = models.BigIntegerField(default=0, help_text="Taken back after it was spent.")
     version = models.IntegerField(default=0, help_text="Number of entries, without a gap.")
     tier = models.ForeignKey(Tier, null=True, blank=True, on_delete=models.PROTECT)
+    tier_since = models.DateTimeField(null=True, help_text="When what was earned sufficed for it.")
+    tier_until = models.DateTimeField(null=True, help_text="Kept until then, whatever is earned.")
+    active_at = models.DateTimeField(null=True, help_text="Last earned or spent something.")
 
     class Meta:
         constraints = [

@@ -13,17 +13,26 @@ def slugs() -> "ArrayField[list[str], list[str]]":
 
 
 class EarnRule(models.Model):
-    """One version of one rule. A version that gave points is never changed: `earning.revise`
-    makes the next one, so that a return is computed with the rule that paid."""
+    """One version of one rule. A version that gave points is never changed: `earn_rules.revise`
+    makes the next one, so that a return is computed with the rule that paid. What happened at a
+    moment is awarded by the published version that was in force then."""
 
     class Fact(models.TextChoices):
         PURCHASE = "purchase"
         CHECK_IN = "check_in", "check-in"
+        OUTING = "outing", "outing attended"
+        SURVEY = "survey", "survey answered"
+        REVIEW = "review", "review accepted"
+        PHOTO = "photo", "photo accepted"
+        REFERRAL = "referral", "referral, to who recommended"
+        REFERRED = "referred", "referral, to who came"
+        CHALLENGE = "challenge", "challenge completed"
+        INTERACTION = "interaction", "named interaction"
 
     class Per(models.TextChoices):
         AMOUNT = "amount", "for every so much money"
         UNIT = "unit", "for every unit bought"
-        FACT = "fact", "once for the purchase or check-in"
+        FACT = "fact", "once for the fact"
 
     class Period(models.TextChoices):
         DAY = "day"
@@ -35,7 +44,10 @@ class EarnRule(models.Model):
     slug = models.SlugField(max_length=64)
     version = models.PositiveSmallIntegerField(default=1)
     name = models.CharField(max_length=120)
-    is_current = models.BooleanField(default=True, help_text="This version awards; others paid.")
+    is_published = models.BooleanField(default=True, help_text="Not a draft, not withdrawn.")
+    effective_at = models.DateTimeField(
+        null=True, blank=True, help_text="Awards what happens from then on; empty: since ever."
+    )
     fact = models.CharField(max_length=12, choices=Fact)
     points = models.PositiveIntegerField(help_text="So many points …")
     per = models.CharField(max_length=8, choices=Per, default=Per.FACT, help_text="… each time.")
@@ -54,27 +66,50 @@ class EarnRule(models.Model):
     channels = slugs()
     categories = slugs()
     skus = slugs()
+    subjects = slugs()
     interests = slugs()
     tiers = slugs()
     first_purchase_only = models.BooleanField(default=False)
     minimum_total = models.DecimalField(
         max_digits=12, decimal_places=2, null=True, blank=True, help_text="Of the whole purchase."
     )
-    group = models.SlugField(
-        max_length=40, blank=True, help_text="Of rules in one group only the most generous gives."
+    is_before_vouchers = models.BooleanField(
+        default=False, help_text="Counts the price before vouchers instead of what was paid."
     )
+    priority = models.SmallIntegerField(
+        default=0, help_text="Higher comes first, in its group and before what it excludes."
+    )
+    group = models.SlugField(
+        max_length=40,
+        blank=True,
+        help_text="Of one group only the first gives: by priority, then the most generous.",
+    )
+    is_exclusive = models.BooleanField(
+        default=False, help_text="When this gives, rules of lower priority give nothing."
+    )
+    counts_for_tier = models.BooleanField(default=True)
     member_cap = models.PositiveIntegerField(
         null=True, blank=True, help_text="Points per member and period."
     )
     member_cap_period = models.CharField(max_length=8, choices=Period, default=Period.EVER)
     programme_cap = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Points for all members together, ever."
+        null=True, blank=True, help_text="Points for all members together and period."
     )
+    programme_cap_period = models.CharField(max_length=8, choices=Period, default=Period.EVER)
     valid_months = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="The points expire so long after the fact; empty: never."
     )
+    valid_to_end_of = models.CharField(
+        max_length=8,
+        choices=[(Period.MONTH, "month"), (Period.YEAR, "year")],
+        blank=True,
+        help_text="… and then at the end of that month or year, in the member's zone.",
+    )
     pending_days = models.PositiveSmallIntegerField(
         default=0, help_text="The points may be spent so many days after the fact."
+    )
+    is_pending_shipment = models.BooleanField(
+        default=False, help_text="… counted from the day the purchase is shipped."
     )
 
     class Meta:
@@ -82,7 +117,10 @@ class EarnRule(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["slug", "version"], name="earn_rule_version_once"),
             models.UniqueConstraint(
-                fields=["slug"], condition=Q(is_current=True), name="earn_rule_one_current"
+                fields=["slug", "effective_at"],
+                condition=Q(is_published=True),
+                nulls_distinct=False,
+                name="earn_rule_one_in_force",
             ),
             models.CheckConstraint(condition=Q(per_amount__gt=0), name="earn_rule_amount_positive"),
         ]

@@ -15,7 +15,7 @@ class Lot(models.Model):
     amount = models.IntegerField()
     remaining = models.IntegerField()
     is_pending = models.BooleanField(default=False)
-    available_at = models.DateTimeField()
+    available_at = models.DateTimeField(null=True, help_text="Empty: when the goods are shipped.")
     expires_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -20,6 +20,7 @@ class Purchase(models.Model):
     reference = models.CharField(max_length=64)
     occurred_at = models.DateTimeField()
     recorded_at = models.DateTimeField()
+    shipped_at = models.DateTimeField(null=True, blank=True)
     currency = models.CharField(max_length=3)
     total = models.DecimalField(max_digits=12, decimal_places=2, help_text="Lines less vouchers")
 

@@ -6,13 +6,11 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminSelect2Widget
 
 from config.admin.columns import shown
-from config.admin.rows import Admin
+from config.admin.rows import Admin, OnlyRowAdmin
 from members import interests
 from members.models import InteractionKind, Interest, Programme, Store
 
@@ -36,27 +34,12 @@ class ZonedForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Programme)
-class ProgrammeAdmin(Admin):
+class ProgrammeAdmin(OnlyRowAdmin):
     form = ZonedForm
     fieldsets = (
         (None, {"fields": ("name", "postal_address")}),
         ("Money, time and language", {"fields": ("currency", "time_zone", "locale", "country")}),
     )
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        # There is one programme: a list of it would be a detour.
-        only = Programme.objects.get()
-        return HttpResponseRedirect(reverse("admin:members_programme_change", args=[only.pk]))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Store)

@@ -18,6 +18,8 @@ KINDS = {
     "check-in": ("Check-in", 0.8, 180, False),
     "survey-answer": ("Survey answer", 1.5, 365, False),
     "review": ("Review", 0.6, 270, False),
+    "photo": ("Photo", 0.6, 270, False),
+    "challenge": ("Challenge completed", 0.8, 270, False),
     "add-to-basket": ("Put in the basket", 0.3, 45, True),
     "share": ("Shared", 0.3, 90, True),
     "click": ("Click", 0.25, 60, True),
@@ -25,6 +27,10 @@ KINDS = {
     "view": ("Viewed", 0.12, 30, True),
     "store-visit": ("Store visit", 0.0, 90, True),
     "open": ("Message opened", 0.02, 30, False),
+    "birthday": ("Birthday", 0.0, 90, False),
+    "referral": ("Recommended us", 0.0, 90, False),
+    "points-expiring": ("Points about to expire", 0.0, 90, False),
+    "tier-change": ("Tier changed", 0.0, 90, False),
 }
 
 

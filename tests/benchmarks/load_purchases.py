@@ -284,7 +284,7 @@ _MERGE: tuple[LiteralString, ...] = (
     INSERT INTO loyalty_award
            (id, fact, fact_id, points, taken_back, base, lines, member_id, rule_id)
     SELECT b.award, 'purchase', b.id, b.points, 0, b.total, b.lines, b.member_id, r.id
-      FROM bought b, loyalty_earnrule r WHERE r.slug = 'purchases' AND r.is_current
+      FROM bought b, loyalty_earnrule r WHERE r.slug = 'purchases' AND r.is_published
     """,
     """
     INSERT INTO loyalty_entry

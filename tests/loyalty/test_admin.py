@@ -28,6 +28,7 @@ from loyalty.models import (
 )
 from members.models import Member, Store, User
 from tests import factories
+from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db
 ATTACK = "<script>alert(1)</script>"
@@ -95,9 +96,9 @@ def voucher(member: Member) -> Voucher:
 def test_rule_that_gave_points_gets_a_new_version() -> None:
     rule = factories.only_rule(points=10)
     factories.buy(factories.member(), 50)
-    revised = earn_rules.revise(rule=rule, changes={"points": 30})
+    revised = earn_rules.revise(rule=rule, changes={"points": 30}, now=NOW)
     versions = EarnRule.objects.filter(slug="only").order_by("version")
-    assert list(versions.values_list("version", "points", "is_current")) == [
+    assert list(versions.values_list("version", "points", "is_published")) == [
         (1, 10, False),
         (2, 30, True),
     ]
@@ -106,21 +107,21 @@ def test_rule_that_gave_points_gets_a_new_version() -> None:
 
 def test_rule_that_gave_nothing_is_edited() -> None:
     rule = factories.only_rule(points=10)
-    earn_rules.revise(rule=rule, changes={"points": 30})
+    earn_rules.revise(rule=rule, changes={"points": 30}, now=NOW)
     assert list(EarnRule.objects.filter(slug="only").values_list("version", "points")) == [(1, 30)]
 
 
 def test_rule_that_stays_as_it_was_gets_no_version() -> None:
     rule = factories.only_rule(points=10)
     factories.buy(factories.member(), 50)
-    earn_rules.revise(rule=rule, changes={"points": 10})
+    earn_rules.revise(rule=rule, changes={"points": 10}, now=NOW)
     assert EarnRule.objects.filter(slug="only").count() == 1
 
 
 def test_returns_use_the_version_that_paid() -> None:
     member, rule = factories.member(), factories.only_rule(points=1, per="amount")
     factories.buy(member, factories.line(50, sku="A"), reference="r")
-    earn_rules.revise(rule=rule, changes={"points": 7})
+    earn_rules.revise(rule=rule, changes={"points": 7}, now=NOW)
     receipt = returns.record(
         purchase=Purchase.objects.get(),
         reference="back",
@@ -134,15 +135,15 @@ def test_returns_use_the_version_that_paid() -> None:
 def test_replaced_version_is_not_changed_again() -> None:
     rule = factories.only_rule()
     factories.buy(factories.member(), 50)
-    earn_rules.revise(rule=rule, changes={"points": 30})
+    earn_rules.revise(rule=rule, changes={"points": 30}, now=NOW)
     with pytest.raises(earn_rules.RuleReplaced):
-        earn_rules.revise(rule=rule, changes={"points": 40})
+        earn_rules.revise(rule=rule, changes={"points": 40}, now=NOW)
 
 
-@pytest.mark.parametrize("name", ["slug", "version", "is_current", "fact", "id", "nonsense"])
+@pytest.mark.parametrize("name", ["slug", "version", "is_published", "fact", "id", "nonsense"])
 def test_only_terms_are_changed(name: str) -> None:
     with pytest.raises(Invalid, match="cannot be changed"):
-        earn_rules.revise(rule=factories.rule(), changes={name: 1})
+        earn_rules.revise(rule=factories.rule(), changes={name: 1}, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +215,7 @@ def test_saving_a_used_rule_leads_to_its_new_version(marketer: Client) -> None:
     factories.buy(factories.member(), 50)
     said = _sent(rule, points=30, interests=["hiking", "climbing"], _continue="1")
     answer = marketer.post(page("earnrule_change", rule.pk), said)
-    now = EarnRule.objects.get(slug="only", is_current=True)
+    now = EarnRule.objects.get(slug="only", is_published=True)
     assert (now.version, now.points, now.interests) == (2, 30, ["hiking", "climbing"])
     assert answer.headers["Location"] == page("earnrule_change", now.pk)
     shown = marketer.get(page("earnrule_change", now.pk))
@@ -226,7 +227,7 @@ def test_saving_a_used_rule_leads_to_its_new_version(marketer: Client) -> None:
 def test_replaced_version_is_read_only(marketer: Client) -> None:
     rule = factories.only_rule()
     factories.buy(factories.member(), 50)
-    earn_rules.revise(rule=rule, changes={"points": 30})
+    earn_rules.revise(rule=rule, changes={"points": 30}, now=NOW)
     assert marketer.get(page("earnrule_change", rule.pk)).status_code == 200
     assert marketer.post(page("earnrule_change", rule.pk), _sent(rule)).status_code == 403
 
@@ -257,7 +258,7 @@ def test_adding_a_rule_that_contradicts_itself_is_refused(marketer: Client) -> N
     assert errors[0].startswith("A check-in rule can ask for interests and tiers")
     marketer.post(page("earnrule_add"), {**said, "channels": []})
     added = EarnRule.objects.get(slug="summits")
-    assert (added.version, added.is_current) == (1, True)
+    assert (added.version, added.is_published) == (1, True)
 
 
 def test_name_of_a_rule_is_taken_once(marketer: Client) -> None:

@@ -29,9 +29,14 @@ def bought(*lines: earning.Line, **said: Any) -> earning.PurchaseFact:
     return earning.PurchaseFact(**{**facts, **given, **said})
 
 
-def been(**said: Any) -> earning.CheckInFact:
-    facts: dict[str, Any] = {"place": "peak", "interests": frozenset(), "tier": "", "points": None}
-    return earning.CheckInFact(**{"occurred_at": AT, **facts, **said})
+def been(**said: Any) -> earning.ActFact:
+    facts: dict[str, Any] = {
+        "subject": "peak",
+        "interests": frozenset(),
+        "tier": "",
+        "points": None,
+    }
+    return earning.ActFact(**{"occurred_at": AT, **facts, **said})
 
 
 def rule(slug: str = "r", **said: Any) -> EarnRule:
@@ -39,7 +44,7 @@ def rule(slug: str = "r", **said: Any) -> EarnRule:
 
 
 def points(
-    *rules: EarnRule, fact: earning.PurchaseFact | earning.CheckInFact | None = None
+    *rules: EarnRule, fact: earning.PurchaseFact | earning.ActFact | None = None
 ) -> list[tuple[str, int]]:
     decisions = earning.decide(rules=rules, fact=fact or bought())
     return [(decision.rule.slug, decision.points) for decision in decisions]

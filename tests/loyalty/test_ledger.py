@@ -13,6 +13,7 @@ from tests import factories
 from tests.factories import NOW
 
 DAY = timedelta(days=1)
+GRACE = timedelta(days=30)
 
 pytestmark = pytest.mark.django_db
 
@@ -212,9 +213,9 @@ def test_lot_that_expired_meanwhile_gets_a_grace_period(alex: Member) -> None:
     spent = factories.spend(alex, 100)
     later = NOW + 5 * DAY
     restore(alex, spent, now=later)
-    turn_the_clock(alex, now=later + ledger.GRACE - timedelta(seconds=1))
+    turn_the_clock(alex, now=later + GRACE - timedelta(seconds=1))
     assert standing(alex) == (100, 0, 0)
-    turn_the_clock(alex, now=later + ledger.GRACE)
+    turn_the_clock(alex, now=later + GRACE)
     assert standing(alex) == (0, 0, 0)
 
 

@@ -57,8 +57,8 @@ def test_odoo_212922_refund_of_a_purchase_paid_with_a_reward_takes_points_once(
 def test_smile_4036183_deleted_or_changed_rule_does_not_change_a_refund(alex: Member) -> None:
     receipt = factories.buy(alex, line("100", sku="tent"))
     rule = EarnRule.objects.get(slug="purchases")
-    earn_rules.revise(rule=rule, changes={"points": 5, "currency": "EUR"})
-    EarnRule.objects.update(is_current=False)
+    earn_rules.revise(rule=rule, changes={"points": 5, "currency": "EUR"}, now=NOW)
+    EarnRule.objects.update(is_published=False)
     assert bring_back(receipt, "tent").points_taken == 100
 
 

@@ -213,7 +213,7 @@ def test_most_generous_rule_of_a_group_gives(alex: Member) -> None:
 
 
 def test_older_version_of_a_rule_gives_nothing(alex: Member) -> None:
-    factories.only_rule(is_current=False)
+    factories.only_rule(is_published=False)
     assert factories.buy(alex, "20").awards == ()
     assert factories.account(alex).balance == 0
 

@@ -87,15 +87,15 @@ def test_one_sku_on_two_lines_comes_back_line_by_line(alex: Member) -> None:
 
 def test_todays_rules_do_not_matter(alex: Member) -> None:
     receipt = factories.buy(alex, line("100", sku="tent"))
-    purchase_rule = EarnRule.objects.get(slug="purchases", is_current=True)
-    earn_rules.revise(rule=purchase_rule, changes={"points": 99, "ends_at": NOW - DAY})
+    purchase_rule = EarnRule.objects.get(slug="purchases", is_published=True)
+    earn_rules.revise(rule=purchase_rule, changes={"points": 99, "ends_at": NOW - DAY}, now=NOW)
     assert bring_back(receipt, ("tent", 1)).points_taken == 100
 
 
 def test_rule_that_ended_still_takes_back_what_it_gave(alex: Member) -> None:
     terms = factories.only_rule(points=30)
     receipt = factories.buy(alex, line("100", sku="tent"))
-    EarnRule.objects.filter(pk=terms.pk).update(is_current=False)
+    EarnRule.objects.filter(pk=terms.pk).update(is_published=False)
     assert bring_back(receipt, ("tent", 1)).points_taken == 30
 
 
@@ -216,8 +216,8 @@ def worth(rules: Sequence[EarnRule], kept: dict[str, int]) -> int:
         return 0
     with factories.undone():
         lines = [line(SKUS[sku], pieces, sku=sku) for sku, pieces in kept.items() if pieces]
-        EarnRule.objects.filter(fact="purchase").update(is_current=False)
-        EarnRule.objects.filter(pk__in=[rule.pk for rule in rules]).update(is_current=True)
+        EarnRule.objects.filter(fact="purchase").update(is_published=False)
+        EarnRule.objects.filter(pk__in=[rule.pk for rule in rules]).update(is_published=True)
         return factories.buy(factories.member(), *lines).points
 
 
@@ -235,7 +235,7 @@ def test_any_buys_and_returns_net_to_the_points_of_what_was_kept(
         spent = 0
         kept: list[tuple[purchases.Receipt, dict[str, int], list[EarnRule]]] = []
         for wanted in bought:
-            rules = list(EarnRule.objects.filter(is_current=True, fact="purchase"))
+            rules = list(EarnRule.objects.filter(is_published=True, fact="purchase"))
             lines = [line(SKUS[sku], pieces, sku=sku) for sku, pieces in wanted.items()]
             kept.append((factories.buy(alex, *lines), dict(wanted), rules))
             receipt, pieces, _ = data.draw(st.sampled_from(kept))
@@ -248,7 +248,7 @@ def test_any_buys_and_returns_net_to_the_points_of_what_was_kept(
                 rewards.redeem(member=alex, slug="tenner", now=NOW)
                 spent += 20
             if data.draw(st.booleans()):
-                unit = earn_rules.revise(rule=unit, changes={"points": unit.points + 1})
+                unit = earn_rules.revise(rule=unit, changes={"points": unit.points + 1}, now=NOW)
         assert net(alex) + spent == sum(worth(rules, pieces) for _, pieces, rules in kept)
         assert auditing.audit().findings == ()
 

@@ -16,6 +16,7 @@ from tests import factories
 from tests.factories import NOW
 
 DAY = timedelta(days=1)
+GRACE = timedelta(days=30)
 
 pytestmark = pytest.mark.django_db
 
@@ -106,7 +107,7 @@ def test_points_that_expired_while_spent_come_back_with_a_month_of_grace(alex: M
     later = NOW + 3 * DAY
     expiry.expire(now=later)
     assert rewards.cancel(redemption=done.redemption, why="mistake", now=later) == 100
-    assert Lot.objects.get(account=kim.pk).expires_at == later + ledger.GRACE
+    assert Lot.objects.get(account=kim.pk).expires_at == later + GRACE
 
 
 @pytest.mark.parametrize("was", ["cancelled", "redeemed"])

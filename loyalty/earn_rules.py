@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.lookups import IsNull
 
 from config.errors import Invalid, Refusal
 from loyalty.models import Award, EarnRule
@@ -29,6 +30,17 @@ class RuleReplaced(Refusal):
 
     code = "rule_replaced"
     status = 409
+
+
+def with_successors(rules: QuerySet[EarnRule]) -> QuerySet[EarnRule]:
+    """Each version with `successor_at`: when the next one takes its place, if one was published."""
+    later = EarnRule.objects.filter(slug=OuterRef("slug"), is_published=True).filter(
+        Q(effective_at__gt=OuterRef("effective_at"))
+        | Q(effective_at__isnull=False) & IsNull(OuterRef("effective_at"), True)
+    )
+    return rules.annotate(
+        successor_at=Subquery(later.order_by("effective_at").values("effective_at")[:1])
+    )
 
 
 def introduce(*, rule: EarnRule) -> EarnRule:

@@ -56,7 +56,11 @@ def warn(*, now: datetime) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             _EXPIRING,
-            {"now": now, "most": now + WARNINGS[0], "months": policy.inactive_months},
+            {
+                "now": now,
+                "most": now.date() + WARNINGS[0],
+                "months": policy.inactive_months,
+            },
         )
         rows = cursor.fetchall()
     facts = []
@@ -94,12 +98,15 @@ def _sweep(due: QuerySet[Lot], *, now: datetime, each: Callable[[ledger.Book, in
 _EXPIRING = """
 SELECT account_id, (expires_at AT TIME ZONE 'UTC')::date AS day, sum(remaining)
   FROM loyalty_lot
- WHERE remaining > 0 AND NOT is_pending AND expires_at > %(now)s AND expires_at <= %(most)s
+ WHERE remaining > 0 AND NOT is_pending AND expires_at > %(now)s
+   AND expires_at < (%(most)s::date + 1)::timestamp AT TIME ZONE 'UTC'
  GROUP BY account_id, day
 UNION ALL
 SELECT member_id, ((active_at + make_interval(months => %(months)s)) AT TIME ZONE 'UTC')::date,
        balance
   FROM loyalty_account
  WHERE %(months)s::int IS NOT NULL AND balance > 0
-   AND active_at + make_interval(months => %(months)s) BETWEEN %(now)s AND %(most)s
+   AND active_at + make_interval(months => %(months)s) > %(now)s
+   AND active_at + make_interval(months => %(months)s)
+       < (%(most)s::date + 1)::timestamp AT TIME ZONE 'UTC'
 """

@@ -217,11 +217,12 @@ class Book:
 
     def close(self) -> None:
         """Write everything in one statement and give the entries their ids."""
-        if self._entries:
+        lots = [lot for lots in self._lots.values() for lot in lots]
+        if self._entries or any(lot.is_changed for lot in lots):
             ledger_rows.write(
                 accounts=[self.accounts[pk] for pk in {e.account_id for e in self._entries}],
                 entries=self._entries,
-                lots=[lot for lots in self._lots.values() for lot in lots],
+                lots=lots,
                 uses=self._uses,
                 now=self.now,
             )

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import F, Q, QuerySet, Sum
 
 from loyalty import tiers
-from loyalty.models import Account, Entry, Lot, Tier
+from loyalty.models import Account, Entry, Lot
 from members.models import Member
 
 
@@ -26,9 +26,7 @@ class Summary:
     spendable: int
     debt: int
     expiring: tuple[Expiring, ...]
-    tier: Tier | None
-    next_tier: Tier | None
-    points_to_next_tier: int | None
+    standing: tiers.Standing
 
 
 def summary(*, member: Member, at: datetime) -> Summary:
@@ -47,16 +45,13 @@ def summary(*, member: Member, at: datetime) -> Summary:
     ):
         day = expires_at.astimezone(zone).date()
         by_day[day] = by_day.get(day, 0) + points
-    standing = tiers.standing(member=member, at=at)
     return Summary(
         available=account.balance,
         pending=account.pending,
         spendable=spendable,
         debt=account.debt,
         expiring=tuple(Expiring(points, day) for day, points in list(by_day.items())[:12]),
-        tier=standing.tier,
-        next_tier=standing.next_tier,
-        points_to_next_tier=standing.points_to_next,
+        standing=tiers.standing(member=member, at=at),
     )
 
 

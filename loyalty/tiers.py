@@ -132,7 +132,7 @@ p AS (
 )"""
 _QUALIFY = f"""
 WITH {_POLICY}, due AS (
-    SELECT a.member_id, a.tier_id AS held_id, p.at, p.keep_until, p.tier_downgrade,
+    SELECT a.member_id, a.tier_id AS held_id, p.at, p.keep_until, p.tier_window, p.tier_downgrade,
            a.tier_until, held.threshold AS held, q.id AS earned_id, q.threshold AS earned,
            p.tier_downgrade <> 'at_once' AND p.at < a.tier_until
              AND (a.tier_since IS NULL
@@ -162,7 +162,10 @@ WITH {_POLICY}, due AS (
      WHERE a.member_id = d.member_id
        AND (d.tier_id IS DISTINCT FROM d.held_id
             OR d.tier_id = d.earned_id AND d.tier_downgrade <> 'at_once'
-               AND (a.tier_until IS NULL OR a.tier_until < d.keep_until - interval '1 day'))
+               -- Earned again: in a new year, or when its rolling time is over.
+               AND (a.tier_until IS NULL
+                    OR CASE d.tier_window WHEN 'calendar' THEN a.tier_until < d.keep_until
+                            ELSE a.tier_until <= d.at END))
     RETURNING a.member_id, d.tier_id, d.tier_id IS DISTINCT FROM d.held_id AS is_other
 )
 SELECT changed.member_id, t.slug, is_other

@@ -1,6 +1,6 @@
 """Earn rules: read in words, changed by making the next version."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from django import forms
@@ -20,6 +20,7 @@ from loyalty import earn_rules
 from loyalty.models import EarnRule, Product, Tier
 from members.models import Interest, Store
 
+LATER = datetime.max.replace(tzinfo=UTC)
 CHANNELS = (("store", "store"), ("web", "web"), ("app", "app"))
 
 
@@ -53,6 +54,14 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         label="Interests",
         help_text="Products or places that teach one of these. Empty: all.",
     )
+    subjects = SimpleArrayField(
+        forms.CharField(max_length=64),
+        label="Of",
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Codes of places, outings, surveys or challenges, or kinds of interaction,"
+        " separated by commas. Empty: all.",
+    )
     tiers = ChipsField(choices=_tiers, label="Tiers", help_text="Empty: members of every tier.")
     skus = SimpleArrayField(
         forms.CharField(max_length=64),
@@ -84,7 +93,7 @@ class EarnRuleAdmin(Admin):
     list_display = ("name", "says", "fact", "state", "version")
     list_filter = ("is_published", "fact")
     search_fields = ("name__icontains", "slug__startswith")
-    ordering = ("-is_published", "slug", "-version")
+    ordering = ("slug", "-version")
     actions = ("end_now",)
     conditional_fields = {
         "per": "fact == 'purchase'",
@@ -96,6 +105,9 @@ class EarnRuleAdmin(Admin):
         "skus": "fact == 'purchase'",
         "first_purchase_only": "fact == 'purchase'",
         "minimum_total": "fact == 'purchase'",
+        "is_pending_shipment": "fact == 'purchase'",
+        "is_before_vouchers": "fact == 'purchase'",
+        "subjects": "fact != 'purchase'",
     }
     when_empty = "Nothing earns points. Add the first rule: one point for every dollar, say."
     fieldsets = (
@@ -108,7 +120,7 @@ class EarnRuleAdmin(Admin):
             {
                 "description": "All of these must hold; an empty one asks nothing.",
                 "fields": (
-                    "stores", "channels", "categories", "skus", "interests", "tiers",
+                    "stores", "channels", "categories", "skus", "subjects", "interests", "tiers",
                     "minimum_total", "first_purchase_only", "starts_at", "ends_at",
                 ),
             },
@@ -117,8 +129,17 @@ class EarnRuleAdmin(Admin):
             "Within limits",
             {
                 "fields": (
-                    "member_cap", "member_cap_period", "programme_cap", "group",
-                    "pending_days", "valid_months",
+                    ("member_cap", "member_cap_period"), ("programme_cap", "programme_cap_period"),
+                    "priority", "group", "is_exclusive",
+                )
+            },
+        ),
+        (
+            "The points",
+            {
+                "fields": (
+                    "pending_days", "is_pending_shipment", ("valid_months", "valid_to_end_of"),
+                    "counts_for_tier", "is_before_vouchers",
                 )
             },
         ),
@@ -130,9 +151,12 @@ class EarnRuleAdmin(Admin):
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else {"slug": ("name",)}
 
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[EarnRule]":
+        return earn_rules.with_successors(super().get_queryset(request))
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         may = bool(super().has_change_permission(request, obj))
-        return may and not (isinstance(obj, EarnRule) and not obj.is_published)
+        return may and not (isinstance(obj, EarnRule) and _successor_at(obj))
 
     def save_model(self, request: HttpRequest, obj: EarnRule, form: Any, change: bool) -> None:
         if not change:
@@ -177,6 +201,7 @@ class EarnRuleAdmin(Admin):
         label={
             "awards": "success",
             "not yet": "info",
+            "draft": "info",
             "ended": "warning",
             "replaced": "",
         },
@@ -185,10 +210,18 @@ class EarnRuleAdmin(Admin):
         return state_of(rule, now=timezone.now())
 
 
+def _successor_at(rule: EarnRule) -> datetime | None:
+    # A rule that was just added comes from a form, not from the list's query.
+    found: datetime | None = getattr(rule, "successor_at", None)
+    return found
+
+
 def state_of(rule: EarnRule, *, now: datetime) -> str:
     """Whether a version awards, in a word."""
     if not rule.is_published:
-        return "replaced"
-    if rule.starts_at is not None and rule.starts_at > now:
+        return "draft"
+    if (rule.effective_at or now) > now or (rule.starts_at or now) > now:
         return "not yet"
+    if (_successor_at(rule) or LATER) <= now:
+        return "replaced"
     return "ended" if rule.ends_at is not None and rule.ends_at <= now else "awards"

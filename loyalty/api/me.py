@@ -14,8 +14,8 @@ from rest_framework.views import APIView
 from config.api import callers, writes
 from config.api.fields import Text
 from config.api.serializers import StrictSerializer, read
-from loyalty import statements
-from loyalty.models import Entry
+from loyalty import statements, tiers
+from loyalty.models import Entry, Tier
 from members import cards, joining, privacy
 from members.models import Address, Member
 
@@ -70,8 +70,13 @@ class PointsOut(serializers.Serializer[Any]):
     debt = serializers.IntegerField()
     expiring = ExpiringOut(many=True)
     tier = serializers.CharField(allow_null=True)
+    tier_kept_until = serializers.DateTimeField(allow_null=True)
     next_tier = serializers.CharField(allow_null=True)
     points_to_next_tier = serializers.IntegerField(allow_null=True)
+    projected_tier = serializers.CharField(
+        allow_null=True, help_text="Held at `projected_at` if nothing is earned until then"
+    )
+    projected_at = serializers.DateTimeField()
 
 
 class EntryOut(serializers.ModelSerializer[Entry]):
@@ -136,11 +141,24 @@ class Points(APIView):
                 "expiring": [
                     {"points": soon.points, "on": soon.on.isoformat()} for soon in found.expiring
                 ],
-                "tier": found.tier.slug if found.tier else None,
-                "next_tier": found.next_tier.slug if found.next_tier else None,
-                "points_to_next_tier": found.points_to_next_tier,
+                **_standing(found.standing),
             }
         )
+
+
+def _standing(stands: tiers.Standing) -> dict[str, Any]:
+    return {
+        "tier": _slug(stands.tier),
+        "tier_kept_until": stands.kept_until.isoformat() if stands.kept_until else None,
+        "next_tier": _slug(stands.next_tier),
+        "points_to_next_tier": stands.points_to_next,
+        "projected_tier": _slug(stands.projected_tier),
+        "projected_at": stands.projected_at.isoformat(),
+    }
+
+
+def _slug(tier: Tier | None) -> str | None:
+    return tier.slug if tier else None
 
 
 class Entries(generics.ListAPIView[Entry]):
@@ -170,6 +188,6 @@ def profile(member: Member) -> dict[str, Any]:
         "address": AddressOut(address).data if address else None,
         "home_store": member.home_store.code if member.home_store else None,
         "joined_at": member.joined_at.isoformat(),
-        "tier": points.tier.slug if points.tier else None,
+        "tier": _slug(points.standing.tier),
         "balance": points.available,
     }

@@ -99,7 +99,7 @@ def test_rule_that_gave_points_gets_a_new_version() -> None:
     revised = earn_rules.revise(rule=rule, changes={"points": 30}, now=NOW)
     versions = EarnRule.objects.filter(slug="only").order_by("version")
     assert list(versions.values_list("version", "points", "is_published")) == [
-        (1, 10, False),
+        (1, 10, True),
         (2, 30, True),
     ]
     assert revised == versions[1]
@@ -158,12 +158,12 @@ def test_only_terms_are_changed(name: str) -> None:
             {"starts_at": factories.NOW, "ends_at": factories.NOW - timedelta(days=1)},
             "It ends before it starts.",
         ),
-        ({"fact": "check_in", "per": "unit"}, ("A check-in gives its points once; there is nothing"
-                                              " to count.")),
+        ({"fact": "check_in", "per": "unit"}, ("Only a purchase has anything to count; this gives"
+                                              " its points once.")),
         (
             {"fact": "check_in", "stores": ["denver"]},
-            ("A check-in rule can ask for interests and tiers; stores, channels, categories,"
-            " products, money and first purchases are of purchases only."),
+            ("Stores, channels, categories, products, money and first purchases are of purchases"
+            " only; this rule can ask for interests, tiers and what it was about."),
         ),
     ],
 )  # fmt: skip
@@ -206,6 +206,8 @@ def _sent(rule: EarnRule, **said: Any) -> dict[str, Any]:
     sent: dict[str, Any] = {
         "name": rule.name, "points": rule.points, "per": rule.per, "per_amount": rule.per_amount,
         "member_cap_period": rule.member_cap_period, "pending_days": rule.pending_days,
+        "programme_cap_period": rule.programme_cap_period, "priority": rule.priority,
+        "counts_for_tier": "on",
     }  # fmt: skip
     return {**sent, **said}
 
@@ -215,7 +217,7 @@ def test_saving_a_used_rule_leads_to_its_new_version(marketer: Client) -> None:
     factories.buy(factories.member(), 50)
     said = _sent(rule, points=30, interests=["hiking", "climbing"], _continue="1")
     answer = marketer.post(page("earnrule_change", rule.pk), said)
-    now = EarnRule.objects.get(slug="only", is_published=True)
+    now = EarnRule.objects.get(slug="only", version=2)
     assert (now.version, now.points, now.interests) == (2, 30, ["hiking", "climbing"])
     assert answer.headers["Location"] == page("earnrule_change", now.pk)
     shown = marketer.get(page("earnrule_change", now.pk))
@@ -252,10 +254,11 @@ def test_adding_a_rule_that_contradicts_itself_is_refused(marketer: Client) -> N
     said = {
         "slug": "summits", "name": "Summits", "fact": "check_in", "points": 5, "per": "fact",
         "per_amount": 1, "member_cap_period": "ever", "pending_days": 0, "channels": ["web"],
+        "programme_cap_period": "ever", "priority": 0, "counts_for_tier": "on",
     }  # fmt: skip
     answer = marketer.post(page("earnrule_add"), said)
     errors = answer.context["adminform"].form.non_field_errors()
-    assert errors[0].startswith("A check-in rule can ask for interests and tiers")
+    assert errors[0].startswith("Stores, channels, categories, products, money")
     marketer.post(page("earnrule_add"), {**said, "channels": []})
     added = EarnRule.objects.get(slug="summits")
     assert (added.version, added.is_published) == (1, True)
@@ -265,6 +268,7 @@ def test_name_of_a_rule_is_taken_once(marketer: Client) -> None:
     said = {
         "slug": "purchases", "name": "Again", "fact": "purchase", "points": 5, "per": "fact",
         "per_amount": 1, "member_cap_period": "ever", "pending_days": 0,
+        "programme_cap_period": "ever", "priority": 0,
     }  # fmt: skip
     answer = marketer.post(page("earnrule_add"), said)
     assert answer.context["adminform"].form.errors["slug"] == [

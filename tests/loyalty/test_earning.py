@@ -20,7 +20,8 @@ prices = st.decimals(min_value=0, max_value=10_000, places=2)
 
 def line(net: str | Decimal = "10", **said: Any) -> earning.Line:
     facts: dict[str, Any] = {"sku": "tent", "category": "tents", "interests": frozenset()}
-    return earning.Line(**{"position": 1, "quantity": 1, **facts, "net": Decimal(net), **said})
+    price = {"net": Decimal(net), "gross": Decimal(net)}
+    return earning.Line(**{"position": 1, "quantity": 1, **facts, **price, **said})
 
 
 def bought(*lines: earning.Line, **said: Any) -> earning.PurchaseFact:
@@ -176,3 +177,113 @@ def test_months_later_is_the_same_day_or_the_months_last(moment: datetime, month
 )
 def test_period_is_named_by_its_first_day(period: str, first: str) -> None:
     assert earning.period_key(period=period, day=date(2027, 3, 3)) == first
+
+
+# --- Which rule comes first --------------------------------------------------------------------
+def test_one_rule_of_a_group_gives_by_priority_before_generosity() -> None:
+    generous = rule("a", points=5, per="fact", group="g")
+    first = rule("b", points=2, per="fact", group="g", priority=1)
+    assert points(generous, first) == [("b", 2)]
+
+
+def test_exclusive_rule_lets_only_its_equals_and_betters_give() -> None:
+    rules = [
+        rule("before", points=1, per="fact", priority=9),
+        rule("alone", points=2, per="fact", priority=5, is_exclusive=True),
+        rule("equal", points=3, per="fact", priority=5),
+        rule("after", points=4, per="fact", priority=4),
+    ]
+    assert points(*rules) == [("alone", 2), ("before", 1), ("equal", 3)]
+
+
+def test_exclusive_rule_that_gives_nothing_excludes_nothing() -> None:
+    alone = rule("alone", per="fact", priority=5, is_exclusive=True, stores=["denver"])
+    assert points(alone, rule("after", per="fact")) == [("after", 1)]
+
+
+@given(st.permutations(range(5)))
+def test_order_of_the_rules_never_matters(order: Sequence[int]) -> None:
+    rules = [
+        rule(f"r{n}", points=n + 1, per="fact", priority=n % 2, group="g" if n % 3 else "")
+        for n in range(5)
+    ]
+    assert points(*(rules[n] for n in order)) == points(*rules)
+
+
+@pytest.mark.parametrize(("minutes", "given_points"), [(-1, 1), (0, 2), (59, 2), (60, 3), (600, 3)])
+def test_version_in_force_when_it_happened_gives(minutes: int, given_points: int) -> None:
+    versions = [
+        rule(points=1, per="fact"),
+        rule(points=3, per="fact", effective_at=AT + timedelta(hours=1)),
+        rule(points=2, per="fact", effective_at=AT),
+    ]
+    fact = bought(occurred_at=AT + timedelta(minutes=minutes))
+    assert points(*versions, fact=fact) == [("r", given_points)]
+
+
+def test_rule_before_its_first_version_gives_nothing() -> None:
+    assert points(rule(effective_at=AT + timedelta(seconds=1))) == []
+
+
+def test_base_is_what_was_paid_unless_the_rule_counts_before_vouchers() -> None:
+    fact = bought(line("7", gross=Decimal(10)))
+    assert points(rule("net"), rule("gross", is_before_vouchers=True), fact=fact) == [
+        ("gross", 10), ("net", 7),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"stores": ["denver"]}, "For purchases in denver."),
+        ({"channels": ["app"]}, "For purchases through app."),
+        ({"categories": ["boots"]}, "Nothing bought is boots."),
+        ({"currency": "EUR"}, "For purchases in EUR."),
+        ({"tiers": ["gold"]}, "For members with gold."),
+        ({"first_purchase_only": True}, "For the first purchase only."),
+        ({"minimum_total": Decimal(50)}, "From a total of 50.00."),
+        ({"starts_at": AT + timedelta(days=1)}, "It starts on 2027-03-02."),
+        ({"ends_at": AT}, "It ended on 2027-03-01."),
+        ({"per_amount": Decimal(50)}, "Too little was paid for a whole point."),
+    ],
+)
+def test_rule_that_gives_nothing_says_why(asked: dict[str, Any], why: str) -> None:
+    (verdict,) = earning.explain(rules=[rule(**asked)], fact=bought())
+    assert (verdict.decision, verdict.because) == (None, why)
+
+
+def test_rule_that_lost_its_place_says_to_whom() -> None:
+    rules = [
+        rule("best", points=9, group="g"), rule("other", group="g"),
+        rule("alone", priority=3, is_exclusive=True),
+    ]  # fmt: skip
+    said = {v.rule.slug: v.because for v in earning.explain(rules=rules, fact=bought())}
+    assert said["best"] == "Alone comes first and lets nothing after it."
+    said = {v.rule.slug: v.because for v in earning.explain(rules=rules[:2], fact=bought())}
+    assert said["other"] == "Of 'g' only one gives: Best."
+
+
+def test_act_earns_by_the_rules_of_its_subject() -> None:
+    rules = [
+        rule("any", per="fact", points=1),
+        rule("this", per="fact", points=2, subjects=["peak"]),
+        rule("that", per="fact", points=3, subjects=["lake"]),
+    ]
+    assert points(*rules, fact=been()) == [("any", 1), ("this", 2)]
+
+
+# --- Ends of periods ---------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("moment", "period", "zone", "end"),
+    [
+        ("2027-03-15T12:00+00:00", "month", "UTC", "2027-04-01T00:00+00:00"),
+        ("2027-12-31T23:30+00:00", "year", "UTC", "2028-01-01T00:00+00:00"),
+        # There the new month has begun already, or not yet; and clocks change on the way.
+        ("2027-03-31T23:30+00:00", "month", "Europe/Berlin", "2027-04-30T22:00+00:00"),
+        ("2027-04-01T03:00+00:00", "month", "America/Denver", "2027-04-01T06:00+00:00"),
+        ("2027-01-01T03:00+00:00", "year", "America/Denver", "2027-01-01T07:00+00:00"),
+    ],
+)
+def test_end_of_a_period_is_local(moment: str, period: str, zone: str, end: str) -> None:
+    found = earning.end_of(moment=datetime.fromisoformat(moment), period=period, zone=zone)
+    assert found == datetime.fromisoformat(end)

@@ -1,15 +1,16 @@
 """What time does to points: a night missed or run twice makes no difference."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loyalty import auditing, expiry, ledger, statements
-from loyalty.models import Account, Entry
+from loyalty.models import Account, Award, Entry, PointsPolicy
 from loyalty.statements import Expiring
-from members.models import Member
+from members.models import Interaction, Member
 from tests import factories
 from tests.factories import NOW
 
@@ -104,3 +105,87 @@ def test_missed_nights_end_in_the_same_points(
             ends.append((account.balance, account.pending, account.debt))
             assert auditing.audit().findings == ()
     assert ends[0] == ends[1]
+
+
+# --- Rules of expiry ---------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("terms", "gone_at"),
+    [
+        ({"valid_months": 1}, "2027-04-01T12:00-06:00"),
+        ({"valid_months": 1, "valid_to_end_of": "month"}, "2027-05-01T00:00-06:00"),
+        ({"valid_months": 1, "valid_to_end_of": "year"}, "2028-01-01T00:00-07:00"),
+    ],
+)
+def test_points_go_when_their_rule_says(terms: dict[str, Any], gone_at: str) -> None:
+    alex = factories.member(time_zone="America/Denver")
+    factories.only_rule(points=10, per="fact", **terms)
+    bought_at = datetime.fromisoformat("2027-03-01T12:00-07:00")
+    factories.buy(alex, "10", occurred_at=bought_at, now=bought_at)
+    expires_at = factories.account(alex).lots.get().expires_at
+    assert expires_at is not None
+    # Days of the member, hours of the purchase: twelve there is another instant after the change.
+    assert abs(expires_at - datetime.fromisoformat(gone_at)) <= timedelta(hours=1)
+
+
+def test_points_of_who_was_away_too_long_lapse(alex: Member) -> None:
+    PointsPolicy.objects.update(inactive_months=12)
+    there = factories.member()
+    for one in (alex, there):
+        factories.buy(one, "40")
+    later = NOW + 300 * DAY
+    factories.buy(there, "2", occurred_at=later, now=later)
+    assert expiry.lapse_inactive(now=NOW + 364 * DAY) == 0
+    assert expiry.lapse_inactive(now=NOW + 366 * DAY) == 1
+    assert expiry.lapse_inactive(now=NOW + 366 * DAY) == 0
+    assert [factories.account(one).balance for one in (alex, there)] == [0, 42]
+    assert Entry.objects.get(kind="expired").why == "inactive"
+    assert auditing.audit().findings == ()
+
+
+def test_nobody_lapses_where_the_policy_does_not_say_so(alex: Member) -> None:
+    factories.buy(alex, "40")
+    assert expiry.lapse_inactive(now=NOW + 9_999 * DAY) == 0
+
+
+def warnings(of: Member) -> list[tuple[str, int]]:
+    rows = Interaction.objects.filter(member=of, kind__slug="points-expiring").order_by("pk")
+    return [(row.reference, int(row.value or 0)) for row in rows]
+
+
+def test_warnings_go_thirty_and_seven_days_ahead_once_each(alex: Member) -> None:
+    goes = NOW + 40 * DAY
+    factories.grant(alex, 30, expires_at=goes)
+    factories.grant(alex, 12, expires_at=goes + timedelta(hours=1))
+    day = goes.date().isoformat()
+    for days in range(45):
+        expiry.warn(now=NOW + days * DAY)
+    assert warnings(alex) == [(f"{day}:30", 42), (f"{day}:7", 42)]
+
+
+def test_warning_missed_for_weeks_is_given_as_the_later_one(alex: Member) -> None:
+    goes = NOW + 40 * DAY
+    factories.grant(alex, 30, expires_at=goes)
+    expiry.warn(now=goes - 3 * DAY)
+    assert warnings(alex) == [(f"{goes.date().isoformat()}:7", 30)]
+
+
+def test_silence_is_warned_about_too(alex: Member) -> None:
+    PointsPolicy.objects.update(inactive_months=12)
+    factories.buy(alex, "40")
+    expiry.warn(now=NOW + 340 * DAY)
+    assert [points for _, points in warnings(alex)] == [40]
+
+
+# --- Waiting for the goods ---------------------------------------------------------------------
+def test_points_wait_until_the_goods_are_shipped(alex: Member) -> None:
+    factories.only_rule(points=10, per="fact", is_pending_shipment=True, pending_days=14)
+    factories.buy(alex, "10")
+    expiry.mature(now=NOW + 999 * DAY)
+    assert (factories.account(alex).balance, factories.account(alex).pending) == (0, 10)
+    shipped_at = NOW + 3 * DAY
+    award = Award.objects.get()
+    with ledger.open_book([alex.pk], now=shipped_at, with_lots=True) as book:
+        book.ship(award_ids={award.pk}, shipped_at=shipped_at, days=14)
+    assert expiry.mature(now=shipped_at + 14 * DAY - timedelta(seconds=1)) == 0
+    assert expiry.mature(now=shipped_at + 14 * DAY) == 1
+    assert (factories.account(alex).balance, factories.account(alex).pending) == (10, 0)

@@ -8,19 +8,19 @@ import io
 import segno
 
 
-def qr_svg(*, number: str) -> str:
-    """The number as an SVG that fills its box; the page leaves the quiet zone around it white."""
+def qr_svg(*, text: str) -> str:
+    """A short text as an SVG that fills its box; the page leaves the quiet zone around it white."""
     picture = io.BytesIO()
-    _code(number).save(
+    _code(text).save(
         picture, kind="svg", xmldecl=False, border=0, omitsize=True, svgclass=None, nl=False
     )
     return picture.getvalue().decode()
 
 
-def qr_png(*, number: str, scale: int = 10) -> bytes:
-    """The number as a PNG for a phone's screen, with the quiet zone scanners need."""
+def qr_png(*, text: str, scale: int = 10) -> bytes:
+    """A short text as a PNG for a phone's screen, with the quiet zone scanners need."""
     picture = io.BytesIO()
-    _code(number).save(picture, kind="png", scale=scale, border=4)
+    _code(text).save(picture, kind="png", scale=scale, border=4)
     return picture.getvalue()
 
 
@@ -29,5 +29,5 @@ def grouped(*, number: str) -> str:
     return " ".join(number[n : n + 4] for n in range(0, len(number), 4))
 
 
-def _code(number: str) -> segno.QRCode:
-    return segno.make_qr(number, error="m", boost_error=False)
+def _code(text: str) -> segno.QRCode:
+    return segno.make_qr(text, error="m", boost_error=False)

@@ -31,6 +31,8 @@ CLERK = {
     "loyalty.reward": "view",
     "loyalty.tier": "view",
     "loyalty.place": "view",
+    "loyalty.outing": "view",
+    "loyalty.registration": "view change",
     "loyalty.product": "view",
 }
 MARKETER = {
@@ -53,6 +55,8 @@ MARKETER = {
     "loyalty.pointspolicy": "view change",
     "loyalty.product": "view add change delete",
     "loyalty.place": "view add change delete",
+    "loyalty.outing": "view add change delete",
+    "loyalty.registration": "view change",
     "campaigns.audience": "view add change delete",
     "campaigns.campaign": "view add change delete",
     "campaigns.step": "view add change delete",

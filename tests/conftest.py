@@ -9,16 +9,19 @@ import hashlib
 import importlib
 import os
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 from django.apps import apps
 from django.conf import settings
 from django.db import connection
+from django.test import Client
 from pytest_django.plugin import DjangoDbBlocker
 
 from config import embedded
 from config.celery import app
+from tests.staff import SignIn, person
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -115,3 +118,19 @@ def first_rows(request: pytest.FixtureRequest) -> None:
     if not apps.get_model("members", "Programme").objects.exists():
         for name in FIRST_ROWS:
             importlib.import_module(name).create(apps, None)
+
+
+@pytest.fixture
+def sign_in(client: Client) -> SignIn:
+    """`sign_in("Clerk", store=here)`: the client of one more person; without a role, of root."""
+
+    def as_somebody(role: str = "", **said: Any) -> Client:
+        client.force_login(person(role, **({} if role else {"is_superuser": True}), **said))
+        return client
+
+    return as_somebody
+
+
+@pytest.fixture
+def marketer(sign_in: SignIn) -> Client:
+    return sign_in("Marketer")

@@ -19,7 +19,7 @@ from rest_framework.test import APIClient
 from campaigns import files, launching
 from campaigns.models import Campaign, Delivery, InboxMessage, Journey, Step
 from loyalty import baskets, ledger, places, purchases
-from loyalty.models import Account, EarnRule, Entry, Place, Product, Reward, Tier
+from loyalty.models import Account, EarnRule, Entry, Outing, Place, Product, Reward, Tier
 from members import joining, keys, signing_in
 from members.models import ApiKey, Interest, Member, Store
 
@@ -68,6 +68,15 @@ def place(code: str = "peak", *, interests: Sequence[str] = (), **said: Any) -> 
     """A summit with 150 m around it, unless told otherwise."""
     row = Place(code=code, **{"name": code.title(), **PEAK, "radius_m": 150.0, **said})
     places.frame(row).save()
+    row.interests.set(Interest.objects.filter(slug__in=interests))
+    return row
+
+
+def outing(code: str = "ridge", *, interests: Sequence[str] = (), **said: Any) -> Outing:
+    """An outing of three hours that begins in an hour from NOW."""
+    starts_at = said.pop("starts_at", NOW + timedelta(hours=1))
+    times = {"starts_at": starts_at, "ends_at": starts_at + timedelta(hours=3)}
+    row = Outing.objects.create(code=code, name=code.title(), **{**times, **said})
     row.interests.set(Interest.objects.filter(slug__in=interests))
     return row
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from campaigns.importing.campaigns import Campaigns
 from campaigns.importing.occasions import Occasions
 from loyalty.importing.interactions import Interactions
+from loyalty.importing.outings import Outings
 from loyalty.importing.places import Places
 from loyalty.importing.products import Products
 from loyalty.importing.purchases import Purchases
@@ -16,6 +17,7 @@ from members.importing.stores import Stores
 KINDS: Mapping[str, Callable[[], Kind]] = {
     kind.slug: kind
     for kind in (
-        Members, Products, Stores, Places, Purchases, Interactions, Occasions, Consents, Campaigns,
+        Members, Products, Stores, Places, Outings, Purchases, Interactions, Occasions, Consents,
+        Campaigns,
     )
 }  # fmt: skip

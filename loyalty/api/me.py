@@ -117,7 +117,7 @@ class Card(APIView):
     @extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY})
     def get(self, request: Request) -> HttpResponse:
         number = callers.member_of(request).number
-        return HttpResponse(cards.qr_png(number=number), content_type="image/png")
+        return HttpResponse(cards.qr_png(text=number), content_type="image/png")
 
 
 class Export(APIView):

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from loyalty.api import interactions, me, places, purchases, rewards
+from loyalty.api import interactions, me, outings, places, purchases, rewards
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("me/", me.Me.as_view()),
@@ -12,6 +12,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("me/points/entries/", me.Entries.as_view()),
     path("places/", places.Places.as_view()),
     path("check-ins/", places.CheckIns.as_view()),
+    path("outings/", outings.Outings.as_view()),
+    path("outings/<str:code>/registration/", outings.Registrations.as_view()),
+    path("outings/<str:code>/attendance/", outings.Attendance.as_view()),
     path("rewards/", rewards.Rewards.as_view()),
     path("redemptions/", rewards.Redemptions.as_view()),
     path("vouchers/", rewards.Vouchers.as_view()),

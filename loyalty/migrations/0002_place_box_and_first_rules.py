@@ -18,6 +18,14 @@ def create(apps: Any, schema_editor: Any) -> None:
         per_amount=Decimal(1),
     )
     rule.objects.create(
+        slug="outings",
+        name="Coming along on an outing",
+        fact="outing",
+        points=100,
+        per="fact",
+        valid_months=24,
+    )
+    rule.objects.create(
         slug="check-ins",
         name="Check-in at a place worth going to",
         fact="check_in",

@@ -6,6 +6,7 @@ from .checkin import CheckIn
 from .earn_rule import Award, CapCounter, EarnRule
 from .entry import Entry
 from .lot import Lot, LotUse
+from .outing import Outing, Registration
 from .place import Place
 from .purchase import Purchase, PurchaseLine, Return, ReturnLine
 from .reward import Redemption, Reward
@@ -20,12 +21,14 @@ __all__ = [
     "Entry",
     "Lot",
     "LotUse",
+    "Outing",
     "Place",
     "PointsPolicy",
     "Product",
     "Purchase",
     "PurchaseLine",
     "Redemption",
+    "Registration",
     "Return",
     "ReturnLine",
     "Reward",

@@ -193,7 +193,7 @@ class MemberAdmin(Admin):
             "title": "Card",
             "member": member,
             "number": cards.grouped(number=member.number),
-            "qr": cards.qr_svg(number=member.number),
+            "qr": cards.qr_svg(text=member.number),
             "hints": hints,
             "is_new": "new" in request.GET,
             "may_enrol": self.has_add_permission(request),

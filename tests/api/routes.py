@@ -9,7 +9,8 @@ from typing import Any
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from loyalty import purchases, rewards, vouchers
+from loyalty import outings, purchases, rewards, vouchers
+from loyalty.models import Outing
 from members.models import Member
 from tests import factories
 from tests.factories import PEAK, line
@@ -51,6 +52,10 @@ class Scene:
     @cached_property
     def message(self) -> int:
         return int(factories.inbox_message(self.alex, at=now()).pk)
+
+    @cached_property
+    def outing(self) -> Outing:
+        return factories.outing(starts_at=now() + timedelta(minutes=30))
 
     @cached_property
     def place(self) -> str:
@@ -155,6 +160,16 @@ WRITES = {
             "country": "US", "labels": ["student"], "joined_at": a_minute_ago(),
             "email_opt_in": True,
         }, 201,
+    ),
+    "sign up": Write(
+        "POST", lambda scene: f"/outings/{scene.outing.code}/registration/", "app", status=201
+    ),
+    "sign off": Write(
+        "DELETE", lambda scene: f"/outings/{scene.outing.code}/registration/", "app", status=204
+    ),
+    "attend": Write(
+        "POST", lambda scene: f"/outings/{scene.outing.code}/attendance/", "app",
+        lambda scene: {"code": outings.code_of(outing=scene.outing, at=now())}, 201,
     ),
     "buy": Write("POST", at("/purchases/"), "till", basket, 201),
     "return": Write(

@@ -48,7 +48,8 @@ def test_every_write_is_tried() -> None:
         for write in WRITES.values()
         for path in [
             write.path(cast("Scene", SimpleNamespace(
-                receipt="<str:reference>", code="<str:code>", message="<int:message_id>"
+                receipt="<str:reference>", code="<str:code>", message="<int:message_id>",
+                outing=SimpleNamespace(code="<str:code>"),
             )))
         ]
     }  # fmt: skip

@@ -1,14 +1,12 @@
 """The staff's door to loyalty: scopes, reviews, rules, and a ledger nobody edits."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.apps import apps
-from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -29,11 +27,10 @@ from loyalty.models import (
 from members.models import Member, Store, User
 from tests import factories
 from tests.factories import NOW
+from tests.staff import SignIn
 
 pytestmark = pytest.mark.django_db
 ATTACK = "<script>alert(1)</script>"
-
-type SignIn = Callable[..., Client]
 
 
 @pytest.fixture
@@ -44,25 +41,6 @@ def here() -> Store:
 @pytest.fixture
 def there() -> Store:
     return factories.store("denver")
-
-
-@pytest.fixture
-def sign_in(client: Client) -> SignIn:
-    def as_somebody(role: str = "", **said: Any) -> Client:
-        user = User.objects.create_user(
-            f"{role or 'root'}@cairn.example", is_staff=True, is_superuser=not role, **said
-        )
-        if role:
-            user.groups.add(Group.objects.get(name=role))
-        client.force_login(user)
-        return client
-
-    return as_somebody
-
-
-@pytest.fixture
-def marketer(sign_in: SignIn) -> Client:
-    return sign_in("Marketer")
 
 
 def page(name: str, *args: Any) -> str:

@@ -1,6 +1,5 @@
 """The staff's door to members: who may do what, whose rows one sees, and what the pages say."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,12 +27,12 @@ from members.models import (
     User,
 )
 from tests import factories
+from tests.staff import SignIn
+from tests.staff import person as somebody
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "a-long-enough-secret"
 ATTACK = "<script>alert(1)</script>"
-
-type SignIn = Callable[..., Client]
 
 
 @pytest.fixture(autouse=True)
@@ -53,21 +52,7 @@ def there() -> Store:
 
 
 def person(role: str = "", **said: Any) -> User:
-    user = User.objects.create_user(
-        said.pop("email", f"{role or 'root'}@cairn.example"), PASSWORD, is_staff=True, **said
-    )
-    if role:
-        user.groups.add(Group.objects.get(name=role))
-    return user
-
-
-@pytest.fixture
-def sign_in(client: Client) -> SignIn:
-    def as_somebody(role: str = "", **said: Any) -> Client:
-        client.force_login(person(role, **({} if role else {"is_superuser": True}), **said))
-        return client
-
-    return as_somebody
+    return somebody(role, password=PASSWORD, **said)
 
 
 def page(name: str, *args: Any) -> str:
@@ -182,7 +167,7 @@ def test_sidebar_offers_only_what_opens(sign_in: SignIn, here: Store) -> None:
     titles = [item["title"] for group in groups for item in group["items"]]
     assert titles == [
         "Today", "Enrol", "Members", "Consents", "Purchases", "Check-ins", "Rewards",
-        "Vouchers", "Products", "Places", "Tiers",
+        "Vouchers", "Products", "Places", "Outings", "Tiers",
     ]  # fmt: skip
     links = [item["link"] for group in groups for item in group["items"]]
     assert {client.get(link).status_code for link in links} == {200}

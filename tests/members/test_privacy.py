@@ -10,7 +10,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.utils import timezone
 
-from loyalty import auditing, checkins, ledger, rewards
+from loyalty import auditing, checkins, ledger, outings, rewards
 from loyalty.models import CheckIn, Entry, Purchase
 from loyalty.returns import ReturnedLine, record
 from members import consents, devices, interests, joining, privacy, signing_in
@@ -59,6 +59,8 @@ def zaphodia() -> Member:
     rewards.redeem(member=member, slug="tenner", now=NOW)
     report = checkins.Report(**PEAK, accuracy_m=9, occurred_at=NOW, nonce="her-phones-nonce")
     checkins.check_in(member=member, report=report, now=NOW)
+    factories.outing()
+    outings.register(member=member, code="ridge", now=NOW)
     interests.state(member=member, levels={"snow": 1.0}, now=NOW)
     devices.register(member=member, token="her-phones-token", platform="ios", now=NOW)
     factories.inbox_message(member, subject="Zaphodia, go out")

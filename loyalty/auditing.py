@@ -85,14 +85,26 @@ CHECKS = {
           FROM loyalty_entry e
           LEFT JOIN (SELECT entry_id, sum(amount) AS used FROM loyalty_lotuse GROUP BY entry_id) u
                  ON u.entry_id = e.id
-         WHERE e.kind IN ('spent', 'returned', 'debt_paid', 'expired', 'restored')
+         WHERE (e.kind IN ('spent', 'returned', 'debt_paid', 'expired', 'restored')
+                OR e.kind = 'transferred' AND e.amount + e.pending_change < 0)
            AND -(e.amount + e.pending_change) <> coalesce(u.used, 0)
     """,
     "every credit made the lot it says": """
         SELECT e.id AS entry, e.amount, e.pending_change, l.amount AS lot
           FROM loyalty_entry e LEFT JOIN loyalty_lot l ON l.entry_id = e.id
-         WHERE e.kind IN ('earned', 'granted')
+         WHERE (e.kind IN ('earned', 'granted')
+                OR e.kind = 'transferred' AND e.amount + e.pending_change > 0)
            AND e.amount + e.pending_change <> coalesce(l.amount, 0)
+    """,
+    "no spend was given back beyond what it took": """
+        SELECT e.id AS entry, -e.amount AS spent, sum(back.amount) AS given_back
+          FROM loyalty_entry e JOIN loyalty_entry back ON back.reverses_id = e.id
+         GROUP BY e.id, e.amount HAVING sum(back.amount) > -e.amount
+    """,
+    "what one gave another got": """
+        SELECT sum(amount + pending_change) AS points, sum(debt_change) AS debt
+          FROM loyalty_entry WHERE kind = 'transferred'
+        HAVING sum(amount + pending_change) <> 0 OR sum(debt_change) <> 0
     """,
     "awards equal what was credited for them": """
         SELECT coalesce(w.id, e.award_id) AS award, w.points, e.credited

@@ -31,10 +31,17 @@ class Line:
     def net(self) -> Decimal:
         return self.quantity * self.unit_price - self.discount
 
+    def less(self, off: Decimal) -> "Line":
+        """The line with so much more taken off."""
+        return replace(self, discount=self.discount + off)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Basket:
-    """A purchase as it is reported; `zone` is the member's, for the days of caps."""
+    """A purchase as it is reported; `zone` is the member's, for the days of caps.
+
+    `points` pay a part now; `hold` names points that were set aside for it before.
+    """
 
     reference: str
     member_id: int
@@ -45,6 +52,8 @@ class Basket:
     currency: str
     lines: tuple[Line, ...]
     voucher_codes: tuple[str, ...] = ()
+    points: int = 0
+    hold: str = ""
 
     @property
     def origin(self) -> str:
@@ -53,6 +62,11 @@ class Basket:
     @property
     def total(self) -> Decimal:
         return sum((line.net for line in self.lines), Decimal(0))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether money alone pays."""
+        return not (self.voucher_codes or self.points or self.hold)
 
 
 def check(basket: Basket, *, now: datetime) -> None:
@@ -74,18 +88,6 @@ def check(basket: Basket, *, now: datetime) -> None:
             )
     if basket.total > MOST_MONEY:
         raise Invalid("The purchase is larger than any till can take.", pointer="/lines")
-
-
-def discounted(lines: tuple[Line, ...], off: Decimal) -> tuple[Line, ...]:
-    """Share a discount over the lines by price, to the cent; the shares add up to it."""
-    total = sum((line.net for line in lines), Decimal(0))
-    shared: list[Line] = []
-    for line in lines:
-        share = (off * line.net / total).quantize(CENT) if total else Decimal(0)
-        share = min(share, line.net)
-        off, total = off - share, total - line.net
-        shared.append(replace(line, discount=share))
-    return tuple(shared)
 
 
 def fact_of(basket: Basket, *, catalog: Catalog, tier: str, is_first: bool) -> earning.PurchaseFact:

@@ -6,21 +6,18 @@ one statement. Guarantees: a balance is never negative, the chain of entries has
 spent soonest-expiring first, and what cannot be taken back becomes a debt that later credits pay.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from config.errors import Refusal
 from loyalty import accounts, ledger_rows
-from loyalty.ledger_rows import EntryRow, LotRow, UseRow
-from loyalty.models import Account, Entry, Lot, LotUse, PointsPolicy
-
-FOREVER = datetime.max.replace(tzinfo=UTC)
-# What shows that somebody is still there, for points that lapse when nobody is.
-ACTIVE = frozenset({Entry.Kind.EARNED, Entry.Kind.SPENT})
+from loyalty.ledger_rows import EntryRow, LotRow, TakenLot, UseRow
+from loyalty.models import Entry, Lot, PointsPolicy
+from loyalty.pages import Pages, latest_first
 
 
 class InsufficientPoints(Refusal):
@@ -38,15 +35,8 @@ class Taken:
     debt: int
 
 
-@dataclass(slots=True)
-class Book:
-    """The open accounts of one operation. Use `open_book`."""
-
-    accounts: dict[int, Account]
-    now: datetime
-    _lots: dict[int, list[LotRow]]
-    _entries: list[EntryRow] = field(default_factory=list)
-    _uses: list[UseRow] = field(default_factory=list)
+class Book(Pages):
+    """The verbs of the ledger on the open accounts of one operation. Use `open_book`."""
 
     def earn(
         self,
@@ -89,6 +79,10 @@ class Book:
         if not is_pending:
             self._pay_debt(member_id, [lot], at)
         return entry
+
+    def spendable(self, member_id: int) -> int:
+        """The points that `spend` would find."""
+        return sum(lot.remaining for lot in self._spendable(member_id))
 
     def spend(self, *, member_id: int, points: int, at: datetime, why: str) -> EntryRow:
         """Take points, soonest-expiring first; `InsufficientPoints` when there are too few."""
@@ -162,10 +156,9 @@ class Book:
         ]
         return self._expire(member_id, lots, why="")
 
-    def lapse(self, *, member_id: int) -> int:
+    def lapse(self, *, member_id: int, why: str = "inactive") -> int:
         """Remove every available point of a member who was away too long; returns how many."""
-        lots = [lot for lot in self._lots.get(member_id, []) if not lot.is_pending]
-        return self._expire(member_id, lots, why="inactive")
+        return self._expire(member_id, self._ready(member_id), why=why)
 
     def _expire(self, member_id: int, lots: list[LotRow], *, why: str) -> int:
         points = sum(lot.remaining for lot in lots)
@@ -182,114 +175,107 @@ class Book:
                     lot.available_at = shipped_at + timedelta(days=days)
                     lot.is_changed = True
 
-    def restore(self, *, member_id: int, spent: Entry, why: str) -> EntryRow:
-        """Put the points of a cancelled spend back into the lots they came from.
+    def restore(self, *, member_id: int, spent: Entry, why: str, points: int | None = None) -> int:
+        """Put points of a cancelled spend back into the lots they came from: all that are not
+        back yet, or so many of them, latest-expiring first. Returns how many.
 
-        A lot that expired meanwhile gets the policy's grace period. A second restore of the same
-        entry is refused by the database (`entry_reversed_once`).
+        A lot that expired meanwhile gets the policy's grace period. Where the spend was of an
+        account that was merged since (open both), the points go on to the member. Giving back
+        twice for one reason is refused by the database (`entry_reversed_once_for_each_reason`).
         """
-        uses = list(LotUse.objects.filter(entry=spent).select_related("lot"))
-        points = sum(use.amount for use in uses)
+        taken = ledger_rows.still_taken(entry_id=spent.pk)
+        back = latest_first(taken, sum(taken.values()) if points is None else points)
+        total = sum(back.values())
+        if not total:
+            return 0
+        owner_id = spent.account_id
         entry = self._write(
-            member_id,
-            Entry.Kind.RESTORED,
-            self.now,
-            amount=points,
-            reverses_id=spent.pk,
-            why=why,
+            owner_id, Entry.Kind.RESTORED, self.now, amount=total, reverses_id=spent.pk, why=why
         )
-        known = {lot.id: lot for lot in self._lots.get(member_id, [])}
+        refilled = self._refill(entry, back)
+        if owner_id == member_id:
+            self._pay_debt(member_id, refilled, self.now)
+            return total
+        for lot, amount in zip(refilled, back.values(), strict=True):
+            self._move(lot, amount, taker_id=member_id, why=why)
+        self._pay_debt(member_id, self._ready(member_id), self.now)
+        return total
+
+    def _refill(self, entry: EntryRow, back: Mapping[TakenLot, int]) -> list[LotRow]:
+        known = {lot.id: lot for lot in self._lots.get(entry.account_id, [])}
+        closed = Lot.objects.in_bulk([lot.pk for lot in back if lot.pk not in known])
         grace = timedelta(days=PointsPolicy.objects.get().grace_days)
-        back = []
-        for use in uses:
-            lot = known.get(use.lot_id)
+        refilled = []
+        for row, amount in back.items():
+            lot = known.get(row.pk)
             if lot is None:
-                lot = LotRow.read(use.lot)
-                self._lots.setdefault(member_id, []).append(lot)
-            lot.remaining += use.amount
+                lot = LotRow.read(closed[row.pk])
+                self._lots.setdefault(entry.account_id, []).append(lot)
+            lot.remaining += amount
             lot.is_changed = True
             if lot.expires_before(self.now):
                 lot.expires_at = self.now + grace
-            self._uses.append(UseRow(entry=entry, lot=lot, amount=-use.amount))
-            back.append(lot)
-        self._pay_debt(member_id, back, self.now)
-        return entry
+            self._uses.append(UseRow(entry=entry, lot=lot, amount=-amount))
+            refilled.append(lot)
+        return refilled
 
-    def close(self) -> None:
-        """Write everything in one statement and give the entries their ids."""
-        lots = [lot for lots in self._lots.values() for lot in lots]
-        if self._entries or any(lot.is_changed for lot in lots):
-            ledger_rows.write(
-                accounts=[self.accounts[pk] for pk in {e.account_id for e in self._entries}],
-                entries=self._entries,
-                lots=lots,
-                uses=self._uses,
-                now=self.now,
-            )
-
-    def _write(
-        self,
-        member_id: int,
-        kind: str,
-        at: datetime,
-        *,
-        amount: int,
-        pending: int = 0,
-        debt: int = 0,
-        award_id: int | None = None,
-        reverses_id: int | None = None,
-        actor_id: int | None = None,
-        why: str = "",
-    ) -> EntryRow:
-        account = self.accounts[member_id]
-        account.version += 1
-        if kind in ACTIVE and (account.active_at is None or account.active_at < at):
-            account.active_at = at
-        account.balance += amount
-        account.pending += pending
-        account.debt += debt
-        entry = EntryRow(
-            account_id=member_id,
-            version=account.version,
-            kind=kind,
-            amount=amount,
-            pending_change=pending,
-            debt_change=debt,
-            balance_after=account.balance,
-            at=at,
-            award_id=award_id,
-            reverses_id=reverses_id,
-            actor_id=actor_id,
-            why=why[:80],
-        )
-        self._entries.append(entry)
-        return entry
-
-    def _pay_debt(self, member_id: int, lots: list[LotRow], at: datetime) -> None:
-        owed = min(self.accounts[member_id].debt, sum(lot.remaining for lot in lots))
-        if owed:
-            entry = self._write(member_id, Entry.Kind.DEBT_PAID, at, amount=-owed, debt=-owed)
-            self._take(entry, lots, owed)
-
-    def _spendable(self, member_id: int) -> list[LotRow]:
-        lots = [
-            lot
-            for lot in self._lots.get(member_id, [])
-            if lot.remaining and not lot.is_pending and not lot.expires_before(self.now)
-        ]
-        return sorted(lots, key=lambda lot: (lot.expires_at or FOREVER, lot.id or FOREVER_ID))
-
-    def _take(self, entry: EntryRow, lots: list[LotRow], points: int) -> None:
+    def transfer(self, *, giver_id: int, taker_id: int, points: int | None = None, why: str) -> int:
+        """Move points between two accounts of this book, soonest-expiring first, with their
+        expiry and award; returns how many. Without `points` everything goes: the pending ones and
+        the debt too."""
+        is_all = points is None
+        lots = self._spendable(giver_id)
+        if is_all:
+            lots = [lot for lot in self._lots.get(giver_id, []) if lot.remaining]
+        left = sum(lot.remaining for lot in lots) if points is None else points
+        moved = 0
         for lot in lots:
-            taken = min(points, lot.remaining)
-            if taken:
-                lot.remaining -= taken
-                lot.is_changed = True
-                points -= taken
-                self._uses.append(UseRow(entry=entry, lot=lot, amount=taken))
+            amount = min(left - moved, lot.remaining)
+            if amount:
+                self._move(lot, amount, taker_id=taker_id, why=why)
+                moved += amount
+        if is_all and (owed := self.accounts[giver_id].debt):
+            kind = Entry.Kind.TRANSFERRED
+            self._write(giver_id, kind, self.now, amount=0, debt=-owed, why=why)
+            self._write(taker_id, kind, self.now, amount=0, debt=owed, why=why)
+        self._pay_debt(taker_id, self._ready(taker_id), self.now)
+        return moved
 
+    def _ready(self, member_id: int) -> list[LotRow]:
+        return [lot for lot in self._lots.get(member_id, []) if not lot.is_pending]
 
-FOREVER_ID = 2**63
+    def _move(self, lot: LotRow, amount: int, *, taker_id: int, why: str) -> None:
+        available, pending = (0, amount) if lot.is_pending else (amount, 0)
+        kind, award_id = Entry.Kind.TRANSFERRED, lot.award_id
+        out = self._write(
+            lot.account_id,
+            kind,
+            self.now,
+            amount=-available,
+            pending=-pending,
+            award_id=award_id,
+            why=why,
+        )
+        self._take(out, [lot], amount)
+        came = self._write(
+            taker_id,
+            kind,
+            self.now,
+            amount=available,
+            pending=pending,
+            award_id=award_id,
+            why=why,
+        )
+        moved = replace(
+            lot,
+            id=None,
+            account_id=taker_id,
+            origin=came.version,
+            amount=amount,
+            remaining=amount,
+            is_changed=False,
+        )
+        self._lots.setdefault(taker_id, []).append(moved)
 
 
 @contextmanager

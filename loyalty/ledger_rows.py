@@ -145,6 +145,29 @@ def lapsed_of(award_id: int) -> int:
         return int(cursor.fetchone()[0])
 
 
+@dataclass(frozen=True, slots=True)
+class TakenLot:
+    pk: int
+    expires_at: datetime | None
+
+
+def still_taken(*, entry_id: int) -> dict[TakenLot, int]:
+    """The lots that an entry took points from, with what has not been given back yet."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT l.id, l.expires_at, sum(u.amount)
+              FROM loyalty_entry e
+              JOIN loyalty_lotuse u ON u.entry_id = e.id
+              JOIN loyalty_lot l ON l.id = u.lot_id
+             WHERE e.id = %s OR e.reverses_id = %s
+             GROUP BY l.id HAVING sum(u.amount) > 0
+            """,
+            [entry_id, entry_id],
+        )
+        return {TakenLot(pk, expires_at): int(points) for pk, expires_at, points in cursor}
+
+
 def _columns(rows: Sequence[object], names: str) -> list[str]:
     return [array([getattr(row, name) for row in rows]) for name in names.split()]
 

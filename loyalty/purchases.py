@@ -8,17 +8,16 @@ earns exactly what the till would have given. Guarantees: a purchase is recorded
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 
 from django.db import connection, transaction
 from django.db.models import Q
 
 from config.errors import Refusal
-from loyalty import accounts, awarding, ledger, purchase_rows, tiers, vouchers
+from loyalty import accounts, awarding, discounts, ledger, purchase_rows, tender, tiers, vouchers
 from loyalty.awarding import Awarded
-from loyalty.baskets import Basket, check, discounted, fact_of, interaction_of
+from loyalty.baskets import Basket, check, fact_of, interaction_of
 from loyalty.catalog import Catalog, look_up
-from loyalty.models import Account, Award, EarnRule, Purchase, PurchaseLine, Tier
+from loyalty.models import Account, Award, EarnRule, Hold, Purchase, PurchaseLine, Tier
 from members import interactions
 
 
@@ -44,12 +43,13 @@ def record(basket: Basket, *, now: datetime, held_by: str = "") -> Receipt:
     """Record one purchase and award its points.
 
     Reported again with the same content, answers as the first time (`is_new` False); with other
-    content raises `PurchaseConflict`. Vouchers are redeemed in the same transaction.
+    content raises `PurchaseConflict`. Vouchers and points that pay a part are used in the same
+    transaction.
     """
     check(basket, now=now)
     with transaction.atomic(savepoint=False):
-        if basket.voucher_codes:
-            return _record_with_vouchers(basket, now=now, held_by=held_by)
+        if not basket.is_plain:
+            return _record_discounted(basket, now=now, held_by=held_by)
         receipt = record_many([basket], now=now)[0]
     if not receipt.is_new:
         _refuse_other_content(basket, receipt.purchase_id)
@@ -91,25 +91,58 @@ def record_many(
     return [receipts[number] for number in range(len(baskets))]
 
 
-def _record_with_vouchers(basket: Basket, *, now: datetime, held_by: str) -> Receipt:
+def _record_discounted(basket: Basket, *, now: datetime, held_by: str) -> Receipt:
     # The account before its vouchers, as everywhere; the same purchase sent twice waits here.
     accounts.lock([basket.member_id])
     existing = Purchase.objects.filter(origin=basket.origin, reference=basket.reference).first()
     if existing is not None:
         _refuse_other_content(basket, existing.pk)
         return record_many([basket], now=now)[0]
-    used = vouchers.take(
+    used, lines = vouchers.take(
         codes=basket.voucher_codes,
+        lines=basket.lines,
         member_id=basket.member_id,
         currency=basket.currency,
-        total=basket.total,
-        held_by=held_by,
+        till=vouchers.AtTill(held_by, basket.store.code if basket.store else ""),
         now=now,
     )
-    off = min(sum((voucher.value for voucher in used), Decimal(0)), basket.total)
-    receipt = record_many([replace(basket, lines=discounted(basket.lines, off))], now=now)[0]
+    basket = replace(basket, lines=lines)
+    held, paid = _pay_with_points(basket, held_by=held_by, now=now)
+    if paid:
+        basket = replace(basket, lines=discounts.share(basket.lines, paid.off))
+    receipt = record_many([basket], now=now)[0]
     vouchers.attach(used, purchase_id=receipt.purchase_id)
+    if held:
+        tender.attach(held, purchase_id=receipt.purchase_id)
+    if paid:
+        Purchase.objects.filter(pk=receipt.purchase_id).update(
+            points_spent=paid.points, points_off=paid.off, points_entry=paid.entry_id
+        )
     return receipt
+
+
+def _pay_with_points(
+    basket: Basket, *, held_by: str, now: datetime
+) -> tuple[Hold | None, tender.Paid | None]:
+    if basket.hold:
+        return tender.use(
+            hold_id=basket.hold,
+            member_id=basket.member_id,
+            currency=basket.currency,
+            total=basket.total,
+            till=held_by,
+            occurred_at=basket.occurred_at,
+            now=now,
+        )
+    if not basket.points:
+        return None, None
+    return None, tender.pay(
+        member_id=basket.member_id,
+        points=basket.points,
+        currency=basket.currency,
+        total=basket.total,
+        now=now,
+    )
 
 
 def _award(
@@ -199,5 +232,10 @@ def _refuse_other_content(basket: Basket, purchase_id: int) -> None:
         basket.currency,
         said,
     )
-    if not same or not vouchers.were_used(codes=basket.voucher_codes, purchase_id=purchase_id):
+    is_paid_alike = (
+        vouchers.were_used(codes=basket.voucher_codes, purchase_id=purchase_id)
+        and tender.was_used(hold_id=basket.hold, purchase_id=purchase_id)
+        and (bool(basket.hold) or before.points_spent == basket.points)
+    )
+    if not same or not is_paid_alike:
         raise PurchaseConflict(f"'{basket.reference}' is another purchase of {basket.origin}.")

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from django.db.models import F
+from django.db.models import F, Sum
 
 from config.errors import Invalid, NotFound, Refusal
-from loyalty import earning, ledger, tiers
+from loyalty import discounts, earning, ledger, tiers
 from loyalty.models import Award, EarnRule, Purchase, PurchaseLine, Return, ReturnLine
 from members import interactions
 
@@ -31,6 +31,7 @@ class ReturnReceipt:
     points_taken: int
     debt: int
     balance: int
+    points_restored: int = 0
 
 
 class ReturnConflict(Refusal):
@@ -64,17 +65,27 @@ def record(
     if not lines:
         raise Invalid("A return has at least one line.", pointer="/lines")
     interactions.check_time(occurred_at=occurred_at, now=now)
-    with ledger.open_book([purchase.member_id], now=now, with_lots=True) as book:
+    spent = purchase.points_entry
+    holders = {purchase.member_id, *([spent.account_id] if spent else [])}
+    with ledger.open_book(holders, now=now, with_lots=True) as book:
         account = book.accounts[purchase.member_id]
         before = Return.objects.filter(purchase=purchase, reference=reference).first()
         if before is not None:
             _refuse_other_content(before, lines)
-            return ReturnReceipt(False, before.points_taken, before.debt_made, account.balance)
+            return ReturnReceipt(
+                False,
+                before.points_taken,
+                before.debt_made,
+                account.balance,
+                before.points_restored,
+            )
         row = Return.objects.create(
             purchase=purchase, reference=reference, occurred_at=occurred_at, recorded_at=now
         )
         bought = list(PurchaseLine.objects.filter(purchase=purchase).order_by("position"))
         _give_back(row, bought, lines)
+        # First, so that what is taken back finds it.
+        restored = _restore_payment(purchase, reference, bought, book)
         taken = debt = 0
         awards = Award.objects.filter(fact=EarnRule.Fact.PURCHASE, fact_id=purchase.pk)
         for award in awards.select_related("rule").order_by("pk"):
@@ -89,9 +100,30 @@ def record(
                 )
                 Award.objects.filter(pk=award.pk).update(taken_back=F("taken_back") + over)
                 taken, debt = taken + result.points, debt + result.debt
-        Return.objects.filter(pk=row.pk).update(points_taken=taken, debt_made=debt)
+        Return.objects.filter(pk=row.pk).update(
+            points_taken=taken, debt_made=debt, points_restored=restored
+        )
     tiers.qualify(member_ids=[purchase.member_id], at=now)
-    return ReturnReceipt(True, taken, debt, account.balance)
+    return ReturnReceipt(True, taken, debt, account.balance, restored)
+
+
+def _restore_payment(
+    purchase: Purchase, reference: str, bought: Sequence[PurchaseLine], book: ledger.Book
+) -> int:
+    """Give back the points that had paid for what came back; returns how many."""
+    if purchase.points_entry is None:
+        return 0
+    gross = sum((line.quantity * line.unit_price for line in bought), Decimal(0))
+    kept = sum(((line.quantity - line.returned) * line.unit_price for line in bought), Decimal(0))
+    before = Return.objects.filter(purchase=purchase).aggregate(n=Sum("points_restored"))["n"]
+    due = purchase.points_spent - before
+    due -= discounts.kept(points=purchase.points_spent, gross=gross, kept_gross=kept)
+    return book.restore(
+        member_id=purchase.member_id,
+        spent=purchase.points_entry,
+        points=max(due, 0),
+        why=f"return {reference}",
+    )
 
 
 def _give_back(row: Return, bought: Sequence[PurchaseLine], lines: Sequence[ReturnedLine]) -> None:

@@ -1,19 +1,26 @@
 """Turning points into rewards, and back when a redemption is cancelled.
 
-Points, stock and voucher change in one transaction under the member's account lock; stock and
-per-member limits are checked by conditional updates and under that lock, so they never oversell.
+Points, stock, seat and voucher change in one transaction under the member's account lock; stock,
+seats and per-member limits are checked by conditional updates and under that lock, so they never
+oversell. Who waits for a seat pays when there is one.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Prefetch, Q, QuerySet
 
 from config.errors import NotFound, Refusal
-from loyalty import ledger, vouchers
-from loyalty.models import Account, Redemption, Reward, Voucher
+from loyalty import awarding, ledger, vouchers
+from loyalty.models import Account, Redemption, Reward, Session, Voucher, Waiting
+from members import interactions
 from members.models import Member
+
+MOST_SEATS_A_TURN = 500
+Kind = Reward.Kind
+Fulfilment = Redemption.Fulfilment
 
 
 class RewardSoldOut(Refusal):
@@ -26,6 +33,20 @@ class RewardLimitReached(Refusal):
     status = 409
 
 
+class RewardNotForYou(Refusal):
+    """It is for members of other tiers."""
+
+    code = "reward_not_for_you"
+    status = 409
+
+
+class SessionFull(Refusal):
+    """Every seat is taken, or promised to those who wait."""
+
+    code = "session_full"
+    status = 409
+
+
 class NotCancellable(Refusal):
     code = "not_cancellable"
     status = 409
@@ -33,79 +54,209 @@ class NotCancellable(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Redeemed:
+    """`voucher` is there when the reward is one."""
+
     redemption: Redemption
-    voucher: Voucher
+    voucher: Voucher | None
     balance: int
 
+    @property
+    def code(self) -> str:
+        """The voucher's code, or empty."""
+        return vouchers.code_of(self.voucher) if self.voucher else ""
 
-def on_offer(*, now: datetime) -> QuerySet[Reward]:
-    """The rewards that can be had at this moment, cheapest first."""
-    return Reward.objects.filter(
-        Q(starts_at__isnull=True) | Q(starts_at__lte=now),
-        Q(ends_at__isnull=True) | Q(ends_at__gt=now),
-        Q(stock__isnull=True) | Q(stock__gt=0),
+
+def shown(*, now: datetime) -> QuerySet[Reward]:
+    """The rewards to show at this moment, with sessions `to_come`: on offer, or announced."""
+    early = Q(shown_from__isnull=False, shown_from__lte=now)
+    begun = Q(shown_from__isnull=True) & (Q(starts_at__isnull=True) | Q(starts_at__lte=now))
+    late = Q(shown_until__gt=now)
+    running = Q(shown_until__isnull=True) & (Q(ends_at__isnull=True) | Q(ends_at__gt=now))
+    there = Q(stock__isnull=True) | Q(stock__gt=0)
+    sessions = Session.objects.filter(starts_at__gt=now)
+    return Reward.objects.filter(early | begun, late | running, there).prefetch_related(
+        Prefetch("sessions", sessions, to_attr="to_come")
     )
 
 
-def redeem(*, member: Member, slug: str, now: datetime) -> Redeemed:
-    """Buy a reward with points. Raises `NotFound`, `InsufficientPoints`, `RewardSoldOut` or
-    `RewardLimitReached`; then nothing has changed."""
-    with transaction.atomic():
-        with ledger.open_book([member.pk], now=now, with_lots=True) as book:
-            reward = Reward.objects.filter(slug=slug).first()
-            if reward is None or not _is_running(reward, now):
-                raise NotFound(f"There is no reward '{slug}' on offer.")
-            if reward.per_member is not None:
-                had = Redemption.objects.filter(
-                    member=member, reward=reward, state=Redemption.State.DONE
-                ).count()
-                if had >= reward.per_member:
-                    raise RewardLimitReached(f"At most {reward.per_member} for each member.")
-            entry = book.spend(
-                member_id=member.pk, points=reward.points, at=now, why=f"reward {reward.slug}"
-            )
-            # After the points: the shop's hot row is locked as late and as shortly as possible.
-            if reward.stock is not None and not Reward.objects.filter(
-                pk=reward.pk, stock__gt=0
-            ).update(stock=F("stock") - 1):
-                raise RewardSoldOut("None of these is left.")
-        redemption = Redemption.objects.create(
-            member=member,
-            reward=reward,
-            entry_id=entry.written_id,
-            points=reward.points,
-            redeemed_at=now,
-        )
-        voucher = vouchers.issue(redemption=redemption, reward=reward, now=now)
-    return Redeemed(redemption, voucher, book.accounts[member.pk].balance)
+def redeem(*, member: Member, slug: str, session_id: int | None = None, now: datetime) -> Redeemed:
+    """Buy a reward with points. Raises `NotFound`, `InsufficientPoints`, `RewardSoldOut`,
+    `RewardLimitReached`, `RewardNotForYou` or `SessionFull`; then nothing has changed."""
+    reward = _on_sale(slug, now)
+    session = _session(reward, session_id, now) if reward.kind == Kind.EXPERIENCE else None
+    if session is not None and Waiting.objects.filter(session=session, passed_over="").exists():
+        raise SessionFull("Others wait for a seat of this session; wait with them.")
+    return _buy(member, reward, session, now)
+
+
+def wait(*, member: Member, slug: str, session_id: int, now: datetime) -> Waiting:
+    """Wait for a seat of a full session; it is paid for when there is one. Again: no change."""
+    session = _session(_on_sale(slug, now), session_id, now)
+    had = Redemption.objects.filter(
+        member=member, session=session, state=Redemption.State.DONE
+    ).exists()
+    if had:
+        raise RewardLimitReached("You have a seat of this session already.")
+    row, _ = Waiting.objects.get_or_create(session=session, member=member, defaults={"since": now})
+    return row
+
+
+def stop_waiting(*, member: Member, slug: str, session_id: int) -> None:
+    """Leave the waiting list; not being on it is as good."""
+    Waiting.objects.filter(member=member, session=session_id, session__reward__slug=slug).delete()
+
+
+def fill_seats(*, now: datetime) -> int:
+    """Sell free seats to those who have waited longest and can pay; returns how many.
+
+    Who cannot pay at this moment stays on the list, with the reason, and is asked again next time.
+    """
+    rows = Waiting.objects.filter(
+        session__taken__lt=F("session__seats"), session__starts_at__gt=now
+    )
+    sold = 0
+    for row in rows.select_related("session__reward", "member").order_by("since", "pk")[
+        :MOST_SEATS_A_TURN
+    ]:
+        try:
+            with transaction.atomic():
+                if not Waiting.objects.filter(pk=row.pk).delete()[0]:
+                    continue
+                done = _buy(row.member, row.session.reward, row.session, now)
+                _tell(done.redemption, now)
+        except Refusal as refusal:
+            Waiting.objects.filter(pk=row.pk).update(passed_over=refusal.code)
+        else:
+            sold += 1
+    return sold
 
 
 def cancel(*, redemption: Redemption, why: str, now: datetime) -> int:
-    """Take an unused voucher back and restore its points to the lots they came from.
+    """Take back what was not used yet and restore its points to the lots they came from.
 
-    Returns the balance. `NotCancellable` when it was used or cancelled before.
+    Returns the balance. `NotCancellable` when it was used, handed over or cancelled before.
     """
-    with (
-        transaction.atomic(),
-        ledger.open_book([redemption.member_id], now=now, with_lots=True) as book,
-    ):
-        withdrawn = Voucher.objects.filter(
-            redemption=redemption, state__in=[Voucher.State.ACTIVE, Voucher.State.HELD]
-        ).update(state=Voucher.State.CANCELLED)
-        changed = Redemption.objects.filter(pk=redemption.pk, state=Redemption.State.DONE).update(
+    holders = {redemption.member_id, redemption.entry.account_id}
+    with transaction.atomic(), ledger.open_book(holders, now=now, with_lots=True) as book:
+        voucher = Voucher.objects.filter(redemption=redemption).first()
+        is_withdrawn = voucher is None or vouchers.cancel(voucher=voucher, now=now)
+        rows = Redemption.objects.filter(pk=redemption.pk, state=Redemption.State.DONE)
+        changed = rows.exclude(fulfilment=Fulfilment.HANDED_OVER).update(
             state=Redemption.State.CANCELLED
         )
-        if not withdrawn or not changed:
-            raise NotCancellable("The voucher was used or cancelled before.")
+        if not is_withdrawn or not changed:
+            raise NotCancellable("It was used or cancelled before.")
         book.restore(member_id=redemption.member_id, spent=redemption.entry, why=why)
         Reward.objects.filter(pk=redemption.reward_id, stock__isnull=False).update(
             stock=F("stock") + 1
         )
+        if redemption.session_id is not None:
+            Session.objects.filter(pk=redemption.session_id).update(taken=F("taken") - 1)
         account: Account = book.accounts[redemption.member_id]
     return account.balance
 
 
-def _is_running(reward: Reward, now: datetime) -> bool:
-    return (reward.starts_at is None or reward.starts_at <= now) and (
-        reward.ends_at is None or reward.ends_at > now
+def give_up(*, member: Member, redemption_id: int, now: datetime) -> int:
+    """Cancel one's own redemption, as long as its reward lets one; returns the balance."""
+    row = Redemption.objects.filter(member=member, pk=redemption_id).first()
+    if row is None:
+        raise NotFound("You have no such redemption.")
+    session = row.session
+    if row.reward.kind == Kind.GIFT and row.fulfilment != Fulfilment.OPEN:
+        raise NotCancellable("It is on its way already.")
+    if session and now > session.starts_at - timedelta(hours=session.cancel_hours):
+        raise NotCancellable(f"This can be cancelled until {session.cancel_hours} hours before.")
+    if row.reward.kind == Kind.ACCESS:
+        raise NotCancellable("Early access cannot be given back.")
+    return cancel(redemption=row, why="cancelled by the member", now=now)
+
+
+def fulfil(*, redemption: Redemption, state: str) -> Redemption:
+    """Note that a gift is ready, or was handed over. Backwards, or of no gift, is refused."""
+    steps = [Fulfilment.OPEN, Fulfilment.READY, Fulfilment.HANDED_OVER]
+    before = steps[: steps.index(Fulfilment(state))]
+    rows = Redemption.objects.filter(
+        pk=redemption.pk, state=Redemption.State.DONE, fulfilment__in=before
     )
+    if not rows.update(fulfilment=state):
+        raise Refusal("There is nothing to hand over, or it is further along already.")
+    redemption.refresh_from_db()
+    return redemption
+
+
+def _on_sale(slug: str, now: datetime) -> Reward:
+    reward = Reward.objects.filter(slug=slug).first()
+    if (
+        reward is None
+        or (reward.starts_at is not None and reward.starts_at > now)
+        or (reward.ends_at is not None and reward.ends_at <= now)
+    ):
+        raise NotFound(f"There is no reward '{slug}' on offer.")
+    return reward
+
+
+def _session(reward: Reward, session_id: int | None, now: datetime) -> Session:
+    to_come = Session.objects.filter(reward=reward, starts_at__gt=now)
+    session = None if session_id is None else to_come.filter(pk=session_id).first()
+    if session is None:
+        raise NotFound("Name one of the sessions to come of this reward.")
+    return session
+
+
+def _buy(member: Member, reward: Reward, session: Session | None, now: datetime) -> Redeemed:
+    with transaction.atomic():
+        with ledger.open_book([member.pk], now=now, with_lots=True) as book:
+            _check_member(member, reward, book)
+            entry = book.spend(
+                member_id=member.pk, points=reward.points, at=now, why=f"reward {reward.slug}"
+            )
+            # After the points: the shop's hot rows are locked as late and as shortly as possible.
+            if reward.stock is not None and not Reward.objects.filter(
+                pk=reward.pk, stock__gt=0
+            ).update(stock=F("stock") - 1):
+                raise RewardSoldOut("None of these is left.")
+            if session is not None and not Session.objects.filter(
+                pk=session.pk, taken__lt=F("seats")
+            ).update(taken=F("taken") + 1):
+                raise SessionFull("Every seat of this session is taken.")
+        terms: dict[str, Any] = {}
+        if reward.kind == Kind.GIFT:
+            terms["fulfilment"] = Fulfilment.OPEN
+        if reward.kind == Kind.ACCESS:
+            terms["valid_until"] = now + timedelta(days=reward.valid_days)
+        redemption = Redemption.objects.create(
+            member=member,
+            reward=reward,
+            session=session,
+            entry_id=entry.written_id,
+            points=reward.points,
+            redeemed_at=now,
+            **terms,
+        )
+        voucher = None
+        if reward.kind == Kind.VOUCHER:
+            voucher = vouchers.issue(redemption=redemption, now=now)
+    return Redeemed(redemption, voucher, book.accounts[member.pk].balance)
+
+
+def _check_member(member: Member, reward: Reward, book: ledger.Book) -> None:
+    if reward.tiers and awarding.tier_of(member.pk, book=book) not in reward.tiers:
+        raise RewardNotForYou(f"This is for members with {' or '.join(reward.tiers)}.")
+    if reward.per_member is not None:
+        had = Redemption.objects.filter(
+            member=member, reward=reward, state=Redemption.State.DONE
+        ).count()
+        if had >= reward.per_member:
+            raise RewardLimitReached(f"At most {reward.per_member} for each member.")
+
+
+def _tell(redemption: Redemption, now: datetime) -> None:
+    """Record that a seat was found, so that a campaign can say so."""
+    fact = interactions.Fact(
+        member_id=redemption.member_id,
+        kind="seat-found",
+        occurred_at=now,
+        reference=f"redemption:{redemption.pk}",
+        category=redemption.reward.slug,
+    )
+    interactions.record([fact], now=now)

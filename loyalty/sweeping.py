@@ -6,7 +6,7 @@ All of them may run late, and again at any time; beat and the foreground clock s
 from collections.abc import Callable
 from datetime import datetime
 
-from loyalty import checkins, expiry, tiers, vouchers
+from loyalty import checkins, expiry, issuing, rewards, tender, tiers, vouchers
 
 type Sweep = Callable[..., int]
 
@@ -14,6 +14,9 @@ OFTEN: dict[str, Sweep] = {
     "matured": expiry.mature,
     "expired": expiry.expire,
     "holds released": vouchers.release_lapsed,
+    "points let go": tender.release_lapsed,
+    "seats filled": rewards.fill_seats,
+    "vouchers issued": issuing.issue_due,
     "positions dropped": checkins.forget_positions,
 }
 NIGHTLY: dict[str, Sweep] = {

@@ -1,27 +1,34 @@
-"""Voucher codes: made, held at the till, redeemed once.
+"""Voucher codes: made, held at the till, used at most as often as they may be.
 
 A code is 12 symbols of Crockford base32 (60 bits), derived from a random seed and the server's
 key: the database holds the seed and a keyed hash, so a stolen copy of it contains no code, and
-yet the owner can be shown the code again. One conditional UPDATE redeems; two tills cannot both.
+yet the owner can be shown the code again. Every verb locks the voucher's row first, and
+`voucher_never_overused` stands behind it; two tills cannot both have the last use.
 """
 
 import hmac
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db import transaction
+from django.db.models import F
 
 from config.errors import Refusal
-from loyalty.models import Redemption, Reward, Voucher
+from loyalty import discounts
+from loyalty.baskets import Line
+from loyalty.models import Redemption, Terms, Voucher, VoucherUse
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 SYMBOLS = 12
 LONGEST_HOLD = timedelta(minutes=30)
+MOST_AT_ONCE = 10_000
 # What people read and type for what was meant.
 LOOKALIKES = str.maketrans({"O": "0", "I": "1", "L": "1", "-": "", " ": ""})
+TERMS = tuple(field.name for field in Terms._meta.get_fields())
 
 
 class VoucherRefused(Refusal):
@@ -39,20 +46,48 @@ class VoucherTooSmallABasket(Refusal):
     status = 409
 
 
-def issue(*, redemption: Redemption, reward: Reward, now: datetime) -> Voucher:
-    """Make the voucher that a redemption bought."""
-    seed = secrets.token_bytes(16)
-    return Voucher.objects.create(
-        redemption=redemption,
-        member_id=redemption.member_id,
-        seed=seed,
-        code_hash=_hash(_code(seed)),
-        value=reward.value,
-        currency=reward.currency,
-        minimum_spend=reward.minimum_spend,
-        issued_at=now,
-        expires_at=now + timedelta(days=reward.valid_days),
-    )
+class VoucherFitsNothing(Refusal):
+    """The basket has nothing that this voucher takes anything off."""
+
+    code = "voucher_fits_nothing"
+    status = 409
+
+
+@dataclass(frozen=True, slots=True)
+class AtTill:
+    """Who uses a voucher: the till's key, and the code of its store if it has one."""
+
+    by: str
+    store: str = ""
+
+
+def issue(*, redemption: Redemption, now: datetime) -> Voucher:
+    """Make the voucher that a redemption bought, on its reward's terms."""
+    return issue_many([(redemption, redemption.reward.value)], now=now)[0]
+
+
+def issue_many(bought: Sequence[tuple[Redemption, Decimal]], *, now: datetime) -> list[Voucher]:
+    """Make a voucher for each redemption, of its own value and on its reward's terms."""
+    rows = []
+    for redemption, value in bought:
+        reward = redemption.reward
+        terms = {name: getattr(reward, name) for name in TERMS} | {"value": value}
+        voucher = _new(now=now, valid_days=reward.valid_days, **terms)
+        voucher.redemption, voucher.member_id = redemption, redemption.member_id
+        rows.append(voucher)
+    return Voucher.objects.bulk_create(rows)
+
+
+def issue_open(
+    *, terms: Terms, number: int, valid_days: int, label: str, now: datetime
+) -> list[Voucher]:
+    """Make vouchers that are nobody's: for a poster, a partner, an excuse."""
+    said = {name: getattr(terms, name) for name in TERMS}
+    rows = [
+        _new(now=now, valid_days=valid_days, label=label, **said)
+        for _ in range(min(number, MOST_AT_ONCE))
+    ]
+    return Voucher.objects.bulk_create(rows, batch_size=1_000)
 
 
 def code_of(voucher: Voucher) -> str:
@@ -69,92 +104,190 @@ def find(*, code: str) -> Voucher:
     return voucher
 
 
-def hold(*, code: str, by: str, now: datetime, minutes: int = 10) -> Voucher:
-    """Reserve a voucher for a till that is about to redeem it. Holding again extends the hold."""
+@transaction.atomic
+def hold(*, code: str, till: AtTill, now: datetime, minutes: int = 10) -> VoucherUse:
+    """Reserve a use for a till that is about to redeem it. Holding again extends the hold."""
+    voucher = _locked(code)
     until = now + min(timedelta(minutes=minutes), LONGEST_HOLD)
-    voucher = find(code=code)
-    changed = (
-        _usable(by=by, now=now)
-        .filter(pk=voucher.pk)
-        .update(state=Voucher.State.HELD, held_by=by, held_until=until)
-    )
-    if not changed:
+    use = _own_hold(voucher, till)
+    if use is not None and _is_alive(voucher, till, now):
+        use.held_until = until
+        use.save(update_fields=["held_until"])
+        return use
+    _free_lapsed(voucher, now)
+    if not _is_free(voucher, till, now):
         raise VoucherRefused
-    voucher.refresh_from_db()
-    return voucher
-
-
-def release(*, code: str, by: str) -> Voucher:
-    """Give up a hold. Only its holder can; a voucher not held stays as it is."""
-    voucher = find(code=code)
-    Voucher.objects.filter(pk=voucher.pk, state=Voucher.State.HELD, held_by=by).update(
-        state=Voucher.State.ACTIVE, held_by="", held_until=None
+    _count(voucher, held=1)
+    return VoucherUse.objects.create(
+        voucher=voucher, state=VoucherUse.State.HELD, by=till.by, held_until=until
     )
-    voucher.refresh_from_db()
-    if voucher.state != Voucher.State.ACTIVE:
-        raise VoucherRefused
-    return voucher
 
 
-def redeem(*, code: str, by: str, now: datetime) -> Voucher:
-    """Use a voucher up, outside of a purchase that names it. Exactly one caller wins."""
-    voucher = find(code=code)
-    changed = (
-        _usable(by=by, now=now)
-        .filter(pk=voucher.pk)
-        .update(state=Voucher.State.REDEEMED, redeemed_at=now, held_by=by, held_until=None)
-    )
-    if not changed:
-        raise VoucherRefused
-    voucher.refresh_from_db()
-    return voucher
+@transaction.atomic
+def release(*, code: str, till: AtTill) -> VoucherUse:
+    """Give up a hold. Only its holder can; what this till does not hold stays as it is."""
+    voucher = _locked(code)
+    use = _own_hold(voucher, till)
+    if use is None:
+        if voucher.state != Voucher.State.ACTIVE:
+            raise VoucherRefused
+        return VoucherUse(voucher=voucher, state=VoucherUse.State.RELEASED, by=till.by)
+    _let_go(voucher, [use])
+    return use
+
+
+@transaction.atomic
+def redeem(*, code: str, till: AtTill, now: datetime, member_id: int | None = None) -> VoucherUse:
+    """Use a voucher once, outside of a purchase that names it. Exactly one caller wins."""
+    return _redeem(_locked(code), till, now, member_id)
 
 
 def take(
     *,
     codes: Sequence[str],
+    lines: Sequence[Line],
     member_id: int,
     currency: str,
-    total: Decimal,
-    held_by: str,
+    till: AtTill,
     now: datetime,
-) -> list[Voucher]:
-    """Redeem the vouchers of a purchase, all or none. Call inside its transaction."""
-    taken = []
-    for code in dict.fromkeys(_typed(code) for code in codes):
-        voucher = find(code=code)
-        if voucher.member_id != member_id or voucher.currency != currency:
+) -> tuple[list[VoucherUse], tuple[Line, ...]]:
+    """Redeem the vouchers of a purchase, all or none; the uses, and the lines with their discounts.
+
+    Call inside the purchase's transaction. Minimum spends count the basket before any voucher.
+    """
+    total = sum((line.net for line in lines), Decimal(0))
+    uses: list[VoucherUse] = []
+    left = tuple(lines)
+    # Locked by hash: two baskets with the same two vouchers wait for one another in one order.
+    found = [_locked(code) for code in sorted({_typed(code) for code in codes}, key=_hash)]
+    for voucher in discounts.in_order(found):
+        if voucher.member_id not in (None, member_id) or voucher.currency not in ("", currency):
             raise VoucherRefused
         if total < voucher.minimum_spend:
             raise VoucherTooSmallABasket(
                 f"This voucher needs a purchase of {voucher.minimum_spend} {currency}."
             )
-        taken.append(redeem(code=code, by=held_by, now=now))
-    return taken
+        left, off = discounts.apply(left, voucher)
+        if not off:
+            raise VoucherFitsNothing(f"There is nothing in the basket for '{voucher}'.")
+        use = _redeem(voucher, till, now, member_id)
+        use.taken_off = off
+        uses.append(use)
+    return uses, left
 
 
-def attach(vouchers: Sequence[Voucher], *, purchase_id: int) -> None:
-    """Remember which purchase used them."""
-    Voucher.objects.filter(pk__in=[v.pk for v in vouchers]).update(purchase_id=purchase_id)
+def attach(uses: Sequence[VoucherUse], *, purchase_id: int) -> None:
+    """Remember which purchase used them, and what they took off."""
+    for use in uses:
+        use.purchase_id = purchase_id
+    VoucherUse.objects.bulk_update(uses, ["purchase_id", "taken_off"])
 
 
 def were_used(*, codes: Sequence[str], purchase_id: int) -> bool:
     """Whether exactly these paid for that purchase."""
-    used = Voucher.objects.filter(purchase=purchase_id).values_list("code_hash", flat=True)
-    return set(used) == {_hash(_typed(code)) for code in codes}
+    used = VoucherUse.objects.filter(purchase=purchase_id)
+    hashes = set(used.values_list("voucher__code_hash", flat=True))
+    return hashes == {_hash(_typed(code)) for code in codes}
+
+
+@transaction.atomic
+def cancel(*, voucher: Voucher, now: datetime) -> bool:
+    """Make an unused voucher worthless, held or not; False when it was used or cancelled before."""
+    locked = Voucher.objects.select_for_update().get(pk=voucher.pk)
+    if locked.used or locked.cancelled_at is not None:
+        return False
+    held = VoucherUse.objects.filter(voucher=locked, state=VoucherUse.State.HELD)
+    _let_go(locked, list(held))
+    return bool(Voucher.objects.filter(pk=locked.pk).update(cancelled_at=now))
 
 
 def release_lapsed(*, now: datetime) -> int:
-    """Free the vouchers whose till never came back."""
-    return Voucher.objects.filter(state=Voucher.State.HELD, held_until__lte=now).update(
-        state=Voucher.State.ACTIVE, held_by="", held_until=None
+    """Free the vouchers whose till never came back; returns how many."""
+    lapsed = VoucherUse.objects.filter(state=VoucherUse.State.HELD, held_until__lte=now)
+    freed = 0
+    for pk in lapsed.order_by("voucher_id").values_list("voucher_id", flat=True).distinct():
+        with transaction.atomic():
+            freed += _free_lapsed(Voucher.objects.select_for_update().get(pk=pk), now)
+    return freed
+
+
+def _locked(code: str) -> Voucher:
+    rows = Voucher.objects.select_for_update()
+    voucher = rows.filter(code_hash=_hash(_typed(code))).first()
+    if voucher is None:
+        raise VoucherRefused
+    return voucher
+
+
+def _redeem(voucher: Voucher, till: AtTill, now: datetime, member_id: int | None) -> VoucherUse:
+    use = _own_hold(voucher, till)
+    if use is None:
+        _free_lapsed(voucher, now)
+        if not _is_free(voucher, till, now):
+            raise VoucherRefused
+        use = VoucherUse(voucher=voucher, by=till.by)
+        _count(voucher, used=1)
+    elif _is_alive(voucher, till, now):
+        _count(voucher, used=1, held=-1)
+    else:
+        raise VoucherRefused
+    use.state, use.held_until, use.redeemed_at = VoucherUse.State.REDEEMED, None, now
+    use.member_id = member_id or voucher.member_id
+    use.save()
+    return use
+
+
+def _is_alive(voucher: Voucher, till: AtTill, now: datetime) -> bool:
+    is_here = not voucher.stores or till.store in voucher.stores
+    return is_here and voucher.cancelled_at is None and voucher.expires_at > now
+
+
+def _is_free(voucher: Voucher, till: AtTill, now: datetime) -> bool:
+    return _is_alive(voucher, till, now) and voucher.used + voucher.held < voucher.uses
+
+
+def _own_hold(voucher: Voucher, till: AtTill) -> VoucherUse | None:
+    held = VoucherUse.objects.filter(voucher=voucher, state=VoucherUse.State.HELD, by=till.by)
+    use = held.first()
+    if use is not None:
+        use.voucher = voucher
+    return use
+
+
+def _free_lapsed(voucher: Voucher, now: datetime) -> int:
+    held = VoucherUse.objects.filter(voucher=voucher, state=VoucherUse.State.HELD)
+    lapsed = list(held.filter(held_until__lte=now)) if voucher.held else []
+    _let_go(voucher, lapsed)
+    return len(lapsed)
+
+
+def _let_go(voucher: Voucher, uses: Sequence[VoucherUse]) -> None:
+    """Free what these uses of a locked voucher reserved."""
+    if not uses:
+        return
+    for use in uses:
+        use.voucher, use.state, use.held_until = voucher, VoucherUse.State.RELEASED, None
+    VoucherUse.objects.bulk_update(uses, ["state", "held_until"])
+    _count(voucher, held=-len(uses))
+
+
+def _count(voucher: Voucher, *, used: int = 0, held: int = 0) -> None:
+    """Change the counters of a locked voucher; its state follows in the database."""
+    counts = Voucher.objects.filter(pk=voucher.pk)
+    counts.update(used=F("used") + used, held=F("held") + held)
+    voucher.refresh_from_db(fields=["used", "held", "state"])
+
+
+def _new(*, now: datetime, valid_days: int, label: str = "", **terms: object) -> Voucher:
+    seed = secrets.token_bytes(16)
+    return Voucher(
+        seed=seed,
+        code_hash=_hash(_code(seed)),
+        issued_at=now,
+        expires_at=now + timedelta(days=valid_days),
+        label=label,
+        **terms,
     )
-
-
-def _usable(*, by: str, now: datetime) -> QuerySet[Voucher]:
-    free = Q(state=Voucher.State.ACTIVE)
-    held = Q(state=Voucher.State.HELD) & (Q(held_by=by) | Q(held_until__lte=now))
-    return Voucher.objects.filter(free | held, expires_at__gt=now)
 
 
 def _code(seed: bytes) -> str:

@@ -18,8 +18,20 @@ from rest_framework.test import APIClient
 
 from campaigns import files, launching
 from campaigns.models import Campaign, Delivery, InboxMessage, Journey, Step
-from loyalty import baskets, ledger, places, purchases
-from loyalty.models import Account, EarnRule, Entry, Outing, Place, Product, Reward, Tier
+from loyalty import baskets, ledger, places, purchases, rewards
+from loyalty.models import (
+    Account,
+    EarnRule,
+    Entry,
+    Outing,
+    Place,
+    PointsPolicy,
+    Product,
+    Reward,
+    Session,
+    Tier,
+    Voucher,
+)
 from members import joining, keys, signing_in
 from members.models import ApiKey, Interest, Member, Store
 
@@ -100,6 +112,23 @@ def tier(slug: str, threshold: int, **said: Any) -> Tier:
 def reward(slug: str = "tenner", **said: Any) -> Reward:
     facts = {"name": slug.title(), "points": 100, "value": Decimal(10), "currency": "USD"}
     return Reward.objects.create(slug=slug, **{**facts, **said})
+
+
+def voucher(of: Member, slug: str = "tenner", *, now: datetime = NOW) -> Voucher:
+    """The voucher that a reward became; the points for it are there."""
+    done = rewards.redeem(member=of, slug=slug, now=now)
+    return Voucher.objects.get(redemption=done.redemption)
+
+
+def session(slug: str, **said: Any) -> Session:
+    """A session of an experience, a week from NOW, for two."""
+    facts = {"starts_at": NOW + timedelta(days=7), "seats": 2}
+    return Session.objects.create(reward=Reward.objects.get(slug=slug), **{**facts, **said})
+
+
+def points_pay(value: str = "0.01", currency: str = "USD") -> None:
+    """From now on a point is worth so much at the till."""
+    PointsPolicy.objects.update(point_value=Decimal(value), point_currency=currency)
 
 
 # --- Buying -----------------------------------------------------------------------------------

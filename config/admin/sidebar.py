@@ -62,6 +62,21 @@ GROUPS: tuple[tuple[str, bool, tuple[Link, ...]], ...] = (
             Link("Earn rules", "loyalty_earnrule_changelist", "rule", "loyalty.view_earnrule"),
             Link("Rewards", "loyalty_reward_changelist", "redeem", "loyalty.view_reward"),
             Link(
+                "Redemptions",
+                "loyalty_redemption_changelist",
+                "featured_seasonal_and_gifts",
+                "loyalty.view_redemption",
+            ),
+            Link(
+                "Waiting lists", "loyalty_waiting_changelist", "event_seat", "loyalty.view_waiting"
+            ),
+            Link(
+                "Voucher days",
+                "loyalty_issuancewindow_changelist",
+                "event_available",
+                "loyalty.view_issuancewindow",
+            ),
+            Link(
                 "Vouchers",
                 "loyalty_voucher_changelist",
                 "confirmation_number",

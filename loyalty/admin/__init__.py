@@ -12,6 +12,7 @@ from loyalty.admin import (
     rewards,
     tiers,
     today,
+    vouchers,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "rewards",
     "tiers",
     "today",
+    "vouchers",
 ]

@@ -5,6 +5,7 @@ from typing import Any
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -34,6 +35,17 @@ class PurchaseIn(StrictSerializer):
     currency = serializers.RegexField(r"^[A-Z]{3}$", help_text="ISO 4217")
     lines = serializers.ListField(child=LineIn(), allow_empty=False, max_length=baskets.MOST_LINES)
     vouchers = serializers.ListField(child=Text(max_length=40), max_length=10, required=False)
+    points = Whole(
+        min_value=1, max_value=2**31 - 1, required=False, help_text="Points that pay a part now"
+    )
+    points_hold = Text(
+        max_length=1_000, required=False, help_text="A hold or an allowance that pays a part"
+    )
+
+    def validate(self, attrs: Any) -> Any:
+        if "points" in attrs and "points_hold" in attrs:
+            raise serializers.ValidationError("Say points or points_hold, not both.")
+        return attrs
 
 
 class AwardOut(serializers.Serializer[Any]):
@@ -65,6 +77,7 @@ class ReturnIn(StrictSerializer):
 class ReturnOut(serializers.Serializer[Any]):
     points_taken = serializers.IntegerField()
     debt = serializers.IntegerField(help_text="Points already spent, owed from now on")
+    points_restored = serializers.IntegerField(help_text="That had paid for what came back")
     balance = serializers.IntegerField()
 
 
@@ -117,6 +130,7 @@ class Returns(APIView):
             return 201 if receipt.is_new else 200, {
                 "points_taken": receipt.points_taken,
                 "debt": receipt.debt,
+                "points_restored": receipt.points_restored,
                 "balance": receipt.balance,
             }
 
@@ -125,6 +139,8 @@ class Returns(APIView):
 
 def basket_of(said: dict[str, Any], key: ApiKey) -> baskets.Basket:
     """What was said as a basket; `Invalid` when the member or store is not known to this key."""
+    if ("points" in said or "points_hold" in said) and ApiKey.Scope.VOUCHERS not in key.scopes:
+        raise PermissionDenied("To pay with points a key needs the scope 'vouchers' too.")
     member = Member.objects.present().named(said["member"]).only("pk", "zone", "number").first()
     if member is None:
         raise Invalid("There is no such member.", pointer="/member")
@@ -152,4 +168,6 @@ def basket_of(said: dict[str, Any], key: ApiKey) -> baskets.Basket:
             for line in said["lines"]
         ),
         voucher_codes=tuple(said.get("vouchers", ())),
+        points=said.get("points", 0),
+        hold=said.get("points_hold", ""),
     )

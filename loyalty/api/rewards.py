@@ -1,4 +1,4 @@
-"""/rewards/, /redemptions/, /vouchers/: turning points into money off, and using it at the till."""
+"""/rewards/, /redemptions/: turning points into what they buy, and giving it back."""
 
 from typing import Any
 
@@ -10,34 +10,40 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.api import callers, writes
-from config.api.fields import Text
+from config.api.fields import Text, Whole
 from config.api.serializers import StrictSerializer, read
-from loyalty import rewards, vouchers
-from loyalty.models import Reward, Voucher
+from config.nudging import nudge
+from loyalty import rewards
+from loyalty.api.vouchers import VoucherOut
+from loyalty.models import Redemption, Reward, Session
+
+
+class SessionOut(serializers.ModelSerializer[Session]):
+    seats_left = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Session
+        fields = ("id", "starts_at", "where", "seats_left")
+
+    def get_seats_left(self, session: Session) -> int:
+        return session.seats - session.taken
 
 
 class RewardOut(serializers.ModelSerializer[Reward]):
+    sessions = SessionOut(many=True, source="to_come")
+
     class Meta:
         model = Reward
         fields = (
-            "slug", "name", "description", "points", "value", "currency", "minimum_spend",
-            "valid_days",
+            "slug", "name", "description", "kind", "points", "tiers", "starts_at", "ends_at",
+            "off", "value", "currency", "most_off", "sku", "minimum_spend", "stores", "uses",
+            "valid_days", "sessions",
         )  # fmt: skip
 
 
 class RedemptionIn(StrictSerializer):
     reward = Text(max_length=64)
-
-
-class VoucherOut(serializers.ModelSerializer[Voucher]):
-    code = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Voucher
-        fields = ("code", "value", "currency", "minimum_spend", "state", "expires_at")
-
-    def get_code(self, voucher: Voucher) -> str:
-        return vouchers.code_of(voucher)
+    session = Whole(min_value=1, max_value=2**63 - 1, required=False, help_text="Of an experience")
 
 
 class RedemptionOut(serializers.Serializer[Any]):
@@ -45,16 +51,35 @@ class RedemptionOut(serializers.Serializer[Any]):
     reward = serializers.CharField()
     points = serializers.IntegerField()
     balance = serializers.IntegerField()
-    voucher = VoucherOut()
+    voucher = VoucherOut(allow_null=True)
+    session = SessionOut(allow_null=True)
+    fulfilment = serializers.ChoiceField(Redemption.Fulfilment.choices)
+    valid_until = serializers.DateTimeField(allow_null=True)
 
 
-class TillVoucherOut(serializers.Serializer[Any]):
-    value = serializers.CharField()
-    currency = serializers.CharField()
-    minimum_spend = serializers.CharField()
-    state = serializers.CharField()
-    expires_at = serializers.DateTimeField()
-    held_until = serializers.DateTimeField(allow_null=True)
+class MyRedemptionOut(serializers.ModelSerializer[Redemption]):
+    reward = serializers.CharField(source="reward.slug")
+    session = SessionOut(allow_null=True)
+
+    class Meta:
+        model = Redemption
+        fields = (
+            "id", "reward", "points", "state", "fulfilment", "session", "redeemed_at",
+            "valid_until",
+        )  # fmt: skip
+
+
+class WaitingIn(StrictSerializer):
+    session = Whole(min_value=1, max_value=2**63 - 1)
+
+
+class WaitingOut(serializers.Serializer[Any]):
+    session = serializers.IntegerField()
+    since = serializers.DateTimeField()
+
+
+class BalanceOut(serializers.Serializer[Any]):
+    balance = serializers.IntegerField()
 
 
 class Rewards(generics.ListAPIView[Reward]):
@@ -63,74 +88,83 @@ class Rewards(generics.ListAPIView[Reward]):
     queryset = Reward.objects.none()
 
     def get_queryset(self) -> Any:
-        return rewards.on_offer(now=timezone.now())
+        return rewards.shown(now=timezone.now())
 
 
-class Redemptions(APIView):
+class Redemptions(generics.ListAPIView[Redemption]):
+    """Mine, newest first; and buying one."""
+
+    serializer_class = MyRedemptionOut
+    ordering = "-redeemed_at"
+    queryset = Redemption.objects.none()
+
+    def get_queryset(self) -> Any:
+        mine = Redemption.objects.filter(member=callers.member_of(self.request))
+        return mine.select_related("reward", "session")
+
     @extend_schema(request=RedemptionIn, responses={201: RedemptionOut})
     def post(self, request: Request) -> Response:
-        slug = read(RedemptionIn, request)["reward"]
+        said = read(RedemptionIn, request)
         member = callers.member_of(request)
 
         def redeem() -> tuple[int, dict[str, Any]]:
-            done = rewards.redeem(member=member, slug=slug, now=timezone.now())
+            done = rewards.redeem(
+                member=member,
+                slug=said["reward"],
+                session_id=said.get("session"),
+                now=timezone.now(),
+            )
+            bought = done.redemption
             return 201, {
-                "id": done.redemption.pk,
-                "reward": slug,
-                "points": done.redemption.points,
+                "id": bought.pk,
+                "reward": said["reward"],
+                "points": bought.points,
                 "balance": done.balance,
-                "voucher": VoucherOut(done.voucher).data,
+                "voucher": VoucherOut(done.voucher).data if done.voucher else None,
+                "session": SessionOut(bought.session).data if bought.session else None,
+                "fulfilment": str(bought.fulfilment),
+                "valid_until": bought.valid_until,
             }
 
         return writes.answer_once(request, redeem)
 
 
-class Vouchers(generics.ListAPIView[Voucher]):
-    serializer_class = VoucherOut
-    ordering = "-issued_at"
-    queryset = Voucher.objects.none()
+class Cancellation(APIView):
+    @extend_schema(request=None, responses=BalanceOut)
+    def post(self, request: Request, redemption_id: int) -> Response:
+        member = callers.member_of(request)
 
-    def get_queryset(self) -> Any:
-        return Voucher.objects.filter(member=callers.member_of(self.request))
+        def give_up() -> tuple[int, dict[str, Any]]:
+            balance = rewards.give_up(
+                member=member, redemption_id=redemption_id, now=timezone.now()
+            )
+            nudge("seats")
+            return 200, {"balance": balance}
 
-
-class AtTheTill(APIView):
-    """One verb of a till on a voucher; all answer alike."""
-
-    permission_classes = (callers.has_scope("vouchers"),)
-    throttle_scope = "guess"
-
-    def carry_out(self, *, code: str, by: str) -> Voucher:
-        raise NotImplementedError
-
-    @extend_schema(request=None, responses=TillVoucherOut)
-    def post(self, request: Request, code: str) -> Response:
-        by = callers.key_of(request).prefix
-
-        def act() -> tuple[int, dict[str, Any]]:
-            voucher = self.carry_out(code=code, by=by)
-            return 200, {
-                "value": str(voucher.value),
-                "currency": voucher.currency,
-                "minimum_spend": str(voucher.minimum_spend),
-                "state": voucher.state,
-                "expires_at": voucher.expires_at.isoformat(),
-                "held_until": voucher.held_until.isoformat() if voucher.held_until else None,
-            }
-
-        return writes.answer_once(request, act)
+        return writes.answer_once(request, give_up)
 
 
-class Hold(AtTheTill):
-    def carry_out(self, *, code: str, by: str) -> Voucher:
-        return vouchers.hold(code=code, by=by, now=timezone.now())
+class WaitingList(APIView):
+    @extend_schema(request=WaitingIn, responses={201: WaitingOut})
+    def post(self, request: Request, slug: str) -> Response:
+        session_id = read(WaitingIn, request)["session"]
+        member = callers.member_of(request)
+
+        def wait() -> tuple[int, dict[str, Any]]:
+            row = rewards.wait(member=member, slug=slug, session_id=session_id, now=timezone.now())
+            nudge("seats")
+            return 201, {"session": session_id, "since": row.since}
+
+        return writes.answer_once(request, wait)
 
 
-class Redeem(AtTheTill):
-    def carry_out(self, *, code: str, by: str) -> Voucher:
-        return vouchers.redeem(code=code, by=by, now=timezone.now())
+class Leaving(APIView):
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, slug: str, session_id: int) -> Response:
+        member = callers.member_of(request)
 
+        def stop() -> tuple[int, dict[str, Any]]:
+            rewards.stop_waiting(member=member, slug=slug, session_id=session_id)
+            return 204, {}
 
-class Release(AtTheTill):
-    def carry_out(self, *, code: str, by: str) -> Voucher:
-        return vouchers.release(code=code, by=by)
+        return writes.answer_once(request, stop)

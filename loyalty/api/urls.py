@@ -2,7 +2,16 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from loyalty.api import interactions, me, outings, places, purchases, rewards
+from loyalty.api import (
+    interactions,
+    me,
+    outings,
+    places,
+    purchases,
+    rewards,
+    tender,
+    vouchers,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("me/", me.Me.as_view()),
@@ -16,11 +25,18 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("outings/<str:code>/registration/", outings.Registrations.as_view()),
     path("outings/<str:code>/attendance/", outings.Attendance.as_view()),
     path("rewards/", rewards.Rewards.as_view()),
+    path("rewards/<str:slug>/waiting/", rewards.WaitingList.as_view()),
+    path("rewards/<str:slug>/waiting/<int:session_id>/", rewards.Leaving.as_view()),
     path("redemptions/", rewards.Redemptions.as_view()),
-    path("vouchers/", rewards.Vouchers.as_view()),
-    path("vouchers/<str:code>/hold/", rewards.Hold.as_view()),
-    path("vouchers/<str:code>/redeem/", rewards.Redeem.as_view()),
-    path("vouchers/<str:code>/release/", rewards.Release.as_view()),
+    path("redemptions/<int:redemption_id>/cancellation/", rewards.Cancellation.as_view()),
+    path("vouchers/", vouchers.Vouchers.as_view()),
+    path("vouchers/<str:code>/hold/", vouchers.Hold.as_view()),
+    path("vouchers/<str:code>/redeem/", vouchers.Redeem.as_view()),
+    path("vouchers/<str:code>/release/", vouchers.Release.as_view()),
+    path("points/holds/", tender.Holds.as_view()),
+    path("points/holds/<str:hold>/release/", tender.HoldRelease.as_view()),
+    path("points/allowances/", tender.Allowances.as_view()),
+    path("points/allowances/key/", tender.AllowanceKey.as_view()),
     path("interactions/", interactions.Interactions.as_view()),
     path("recommendations/", interactions.Recommendations.as_view()),
     path("purchases/", purchases.Purchases.as_view()),

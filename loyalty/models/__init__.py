@@ -5,12 +5,13 @@ from .catalog import Product
 from .checkin import CheckIn
 from .earn_rule import Award, CapCounter, EarnRule
 from .entry import Entry
+from .hold import Hold
 from .lot import Lot, LotUse
 from .outing import Outing, Registration
 from .place import Place
 from .purchase import Purchase, PurchaseLine, Return, ReturnLine
-from .reward import Redemption, Reward
-from .voucher import Voucher
+from .reward import Issuance, IssuanceWindow, Redemption, Reward, Session, Waiting
+from .voucher import Terms, Voucher, VoucherUse
 
 __all__ = [
     "Account",
@@ -19,6 +20,9 @@ __all__ = [
     "CheckIn",
     "EarnRule",
     "Entry",
+    "Hold",
+    "Issuance",
+    "IssuanceWindow",
     "Lot",
     "LotUse",
     "Outing",
@@ -32,6 +36,10 @@ __all__ = [
     "Return",
     "ReturnLine",
     "Reward",
+    "Session",
+    "Terms",
     "Tier",
     "Voucher",
+    "VoucherUse",
+    "Waiting",
 ]

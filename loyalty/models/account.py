@@ -1,5 +1,8 @@
 """A member's points: the head of the chain of entries, and the lock of every operation."""
 
+from decimal import Decimal
+
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 
@@ -49,11 +52,27 @@ class PointsPolicy(models.Model):
     grace_days = models.PositiveSmallIntegerField(
         default=30, help_text="For points that come back after their date."
     )
+    point_value = models.DecimalField(
+        max_digits=12,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal("0.000001"))],
+        help_text="What a point is worth when it pays at the till; empty: points do not pay.",
+    )
+    point_currency = models.CharField(max_length=3, blank=True, help_text="… in this currency.")
+    grants_a_day = models.PositiveIntegerField(
+        default=500, help_text="What one person of the staff may grant without a second one."
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "points policy"
         constraints = [
             models.CheckConstraint(condition=Q(id=1), name="points_policy_is_one"),
+            models.CheckConstraint(
+                condition=Q(point_value__isnull=True) | ~Q(point_currency=""),
+                name="point_value_has_a_currency",
+            ),
         ]
 
     def __str__(self) -> str:

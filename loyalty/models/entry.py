@@ -14,13 +14,14 @@ class Entry(models.Model):
         DEBT_PAID = "debt_paid", "debt paid"
         EXPIRED = "expired"
         RESTORED = "restored"
+        TRANSFERRED = "transferred"
         GRANTED = "granted"
 
     account = models.ForeignKey(
         "loyalty.Account", on_delete=models.PROTECT, related_name="entries", db_index=False
     )
     version = models.IntegerField(help_text="1, 2, 3 … in the account, without a gap")
-    kind = models.CharField(max_length=10, choices=Kind)
+    kind = models.CharField(max_length=12, choices=Kind)
     amount = models.IntegerField(help_text="Change of the available points")
     pending_change = models.IntegerField(default=0)
     debt_change = models.IntegerField(default=0)
@@ -41,9 +42,9 @@ class Entry(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["account", "version"], name="entry_chain"),
             models.UniqueConstraint(
-                fields=["reverses"],
+                fields=["reverses", "why"],
                 condition=models.Q(reverses__isnull=False),
-                name="entry_reversed_once",
+                name="entry_reversed_once_for_each_reason",
             ),
             models.CheckConstraint(
                 condition=models.Q(balance_after__gte=0), name="balance_after_never_negative"

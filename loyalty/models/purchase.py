@@ -22,7 +22,18 @@ class Purchase(models.Model):
     recorded_at = models.DateTimeField()
     shipped_at = models.DateTimeField(null=True, blank=True)
     currency = models.CharField(max_length=3)
-    total = models.DecimalField(max_digits=12, decimal_places=2, help_text="Lines less vouchers")
+    total = models.DecimalField(
+        max_digits=12, decimal_places=2, help_text="Lines less vouchers and points"
+    )
+    points_spent = models.IntegerField(
+        default=0, db_default=0, help_text="Points that paid a part."
+    )
+    points_off = models.DecimalField(
+        max_digits=12, decimal_places=2, default=Decimal(0), db_default=Decimal(0)
+    )
+    points_entry = models.OneToOneField(
+        "loyalty.Entry", null=True, blank=True, on_delete=models.PROTECT, related_name="paid_for"
+    )
 
     class Meta:
         indexes = [
@@ -50,7 +61,7 @@ class PurchaseLine(models.Model):
     quantity = models.IntegerField()
     unit_price = models.DecimalField(max_digits=12, decimal_places=2)
     discount = models.DecimalField(
-        max_digits=12, decimal_places=2, default=Decimal(0), help_text="This line's voucher share"
+        max_digits=12, decimal_places=2, default=Decimal(0), help_text="This line's share of them"
     )
     returned = models.IntegerField(default=0, help_text="How many of the quantity came back.")
 
@@ -79,6 +90,7 @@ class Return(models.Model):
     recorded_at = models.DateTimeField()
     points_taken = models.IntegerField(default=0)
     debt_made = models.IntegerField(default=0)
+    points_restored = models.IntegerField(default=0, help_text="That had paid a part.")
 
     class Meta:
         constraints = [

@@ -31,6 +31,7 @@ KINDS = {
     "referral": ("Recommended us", 0.0, 90, False),
     "points-expiring": ("Points about to expire", 0.0, 90, False),
     "tier-change": ("Tier changed", 0.0, 90, False),
+    "seat-found": ("Seat found for who waited", 0.0, 90, False),
 }
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from loyalty import outings, purchases, rewards, vouchers
+from loyalty import outings, purchases, rewards, tender
 from loyalty.models import Outing
-from members.models import Member
+from members.models import ApiKey, Member
 from tests import factories
 from tests.factories import PEAK, line
 
@@ -42,7 +42,7 @@ class Scene:
     def code(self) -> str:
         factories.grant(self.alex, 100, now=now())
         done = rewards.redeem(member=self.alex, slug=self.reward, now=now())
-        return vouchers.code_of(done.voucher)
+        return done.code
 
     @cached_property
     def reward(self) -> str:
@@ -56,6 +56,32 @@ class Scene:
     @cached_property
     def outing(self) -> Outing:
         return factories.outing(starts_at=now() + timedelta(minutes=30))
+
+    @cached_property
+    def redemption(self) -> int:
+        done = rewards.redeem(member=self.rich, slug=self.reward, now=now())
+        return int(done.redemption.pk)
+
+    @cached_property
+    def climb(self) -> str:
+        return str(factories.reward("climb", kind="experience").slug)
+
+    @cached_property
+    def session(self) -> int:
+        return int(factories.session(self.climb, starts_at=now() + timedelta(days=9)).pk)
+
+    @cached_property
+    def rich(self) -> Member:
+        """The same member with points that pay."""
+        factories.points_pay()
+        factories.grant(self.alex, 1_000, now=now())
+        return self.alex
+
+    @cached_property
+    def hold(self) -> str:
+        key = ApiKey.objects.first()
+        till = key.prefix if key else "another"
+        return str(tender.hold(member=self.rich, points=50, till=till, now=now()).pk)
 
     @cached_property
     def place(self) -> str:
@@ -146,6 +172,17 @@ WRITES = {
     "redeem": Write(
         "POST", at("/redemptions/"), "app", lambda scene: {"reward": scene.reward}, 201
     ),
+    "cancel redemption": Write(
+        "POST", lambda scene: f"/redemptions/{scene.redemption}/cancellation/", "app"
+    ),
+    "wait for a seat": Write(
+        "POST", lambda scene: f"/rewards/{scene.climb}/waiting/", "app",
+        lambda scene: {"session": scene.session}, 201,
+    ),
+    "stop waiting": Write(
+        "DELETE", lambda scene: f"/rewards/{scene.climb}/waiting/{scene.session}/", "app",
+        status=204,
+    ),
     "read message": Write("POST", lambda scene: f"/inbox/{scene.message}/read/", "app"),
     "report own interactions": Write("POST", at("/interactions/"), "app", interaction, 202),
     "report interactions": Write(
@@ -182,6 +219,15 @@ WRITES = {
     "hold voucher": Write("POST", lambda scene: f"/vouchers/{scene.code}/hold/", "till"),
     "redeem voucher": Write("POST", lambda scene: f"/vouchers/{scene.code}/redeem/", "till"),
     "release voucher": Write("POST", lambda scene: f"/vouchers/{scene.code}/release/", "till"),
+    "hold points": Write(
+        "POST", at("/points/holds/"), "till",
+        lambda scene: {"member": scene.rich.number, "points": 50, "minutes": 5}, 201,
+    ),
+    "let points go": Write("POST", lambda scene: f"/points/holds/{scene.hold}/release/", "till"),
+    "allow points": Write(
+        "POST", at("/points/allowances/"), "till",
+        lambda scene: {"member": scene.rich.number, "points": 50, "hours": 5}, 201,
+    ),
 }  # fmt: skip
 WITH_BODY = {name: write for name, write in WRITES.items() if write.body}
 

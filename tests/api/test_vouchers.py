@@ -55,8 +55,10 @@ def test_rewards_on_offer_come_cheapest_first(phone: APIClient) -> None:
     rows = phone.get(f"{API}/rewards/").json()["results"]
     assert [row["slug"] for row in rows] == ["tenner", "fifty"]
     assert rows[0] == {
-        "slug": "tenner", "name": "Tenner", "description": "Money off", "points": 100,
-        "value": "10.00", "currency": "USD", "minimum_spend": "30.00", "valid_days": 365,
+        "slug": "tenner", "name": "Tenner", "description": "Money off", "kind": "voucher",
+        "points": 100, "tiers": [], "starts_at": None, "ends_at": None, "off": "amount",
+        "value": "10.00", "currency": "USD", "most_off": None, "sku": "",
+        "minimum_spend": "30.00", "stores": [], "uses": 1, "valid_days": 365, "sessions": [],
     }  # fmt: skip
 
 
@@ -103,8 +105,9 @@ def test_voucher_is_held_and_then_redeemed_by_its_till(phone: APIClient, till: A
     code = redeem(phone).json()["voucher"]["code"]
     held = at_the_till(till, code, "hold")
     assert held.json() | {"expires_at": "", "held_until": ""} == {
-        "value": "10.00", "currency": "USD", "minimum_spend": "30.00", "state": "held",
-        "expires_at": "", "held_until": "",
+        "off": "amount", "value": "10.00", "currency": "USD", "most_off": None, "sku": "",
+        "minimum_spend": "30.00", "state": "held", "uses_left": 1, "expires_at": "",
+        "held_until": "",
     }  # fmt: skip
     other = factories.till("vouchers")
     assert [state(at_the_till(other, code, verb)) for verb in ("hold", "redeem", "release")] == [
@@ -141,7 +144,9 @@ def test_guessing_is_slowed_down(till: APIClient) -> None:
 
 
 # --- What it costs ----------------------------------------------------------------------------
-@pytest.mark.parametrize(("path", "queries"), [("/rewards/", 4), ("/vouchers/", 4)])
+@pytest.mark.parametrize(
+    ("path", "queries"), [("/rewards/", 5), ("/redemptions/", 4), ("/vouchers/", 4)]
+)
 def test_lists_ask_as_often_for_fifty_as_for_one(
     alex: Member, phone: APIClient, django_assert_num_queries: Any, path: str, queries: int
 ) -> None:

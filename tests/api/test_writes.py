@@ -49,7 +49,8 @@ def test_every_write_is_tried() -> None:
         for path in [
             write.path(cast("Scene", SimpleNamespace(
                 receipt="<str:reference>", code="<str:code>", message="<int:message_id>",
-                outing=SimpleNamespace(code="<str:code>"),
+                outing=SimpleNamespace(code="<str:code>"), hold="<str:hold>",
+                redemption="<int:redemption_id>", climb="<str:slug>", session="<int:session_id>",
             )))
         ]
     }  # fmt: skip
@@ -77,7 +78,7 @@ def test_write_is_not_for_strangers_nor_for_the_other_kind(name: str) -> None:
 def test_key_without_the_scope_is_refused(name: str) -> None:
     write, scene = ready(name)
     others = {"purchases", "members", "interactions", "vouchers"} - {
-        "vouchers" if "voucher" in name else "interactions" if "report" in name
+        "vouchers" if "voucher" in name or "points" in name else "interactions" if "report" in name
         else "members" if name == "enrol" else "purchases"
     }  # fmt: skip
     scene.till = factories.till(*others)
@@ -114,6 +115,7 @@ def changed(body: dict[str, Any]) -> dict[str, Any]:
     first = next(iter(body))
     other = {
         "interests": {"hiking": 0.8}, "channels": {}, "latitude": 40.25, "reward": "other",
+        "session": 2,
         "interactions": [{**one, "reference": "i2"} for one in body.get("interactions", [])],
     }  # fmt: skip
     return {**body, first: other.get(first, "other@example.com")}

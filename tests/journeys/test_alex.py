@@ -13,7 +13,7 @@ import pytest
 
 from campaigns import clock, files, holdouts, launching, occasions, reporting, why
 from campaigns.models import Campaign, Delivery, InboxMessage, Occasion
-from loyalty import baskets, behaviour, checkins, places, purchases, rewards, vouchers
+from loyalty import baskets, behaviour, checkins, places, purchases, rewards
 from loyalty.models import Place, Product, Reward
 from members import interests, joining
 from members.models import Interest, Member, Store
@@ -238,7 +238,7 @@ def test_alex_from_enrolment_to_lift(boots: Product, daypack: Product, mailoutbo
     Reward.objects.create(slug="ten", name="10 off", points=100, value=Decimal(10), currency="USD")
     later = DENVER_TIME + timedelta(days=2)
     redeemed = rewards.redeem(member=alex, slug="ten", now=later)
-    code = vouchers.code_of(redeemed.voucher)
+    code = redeemed.code
     receipt = buy(alex, daypack, later + MINUTE, voucher_codes=(code,))
     assert receipt.points == 79
     assert receipt.balance == 50 + 189 - 100 + 79

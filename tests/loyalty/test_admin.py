@@ -14,8 +14,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from config.errors import Invalid
-from loyalty import checkins, earn_rules, returns, rewards, vouchers
+from loyalty import checkins, earn_rules, returns, vouchers
 from loyalty.models import (
+    Account,
     CheckIn,
     EarnRule,
     Entry,
@@ -64,10 +65,14 @@ def held(member: Member) -> CheckIn:
     return checkins.check_in(member=member, report=report, now=timezone.now()).check_in
 
 
+def account_of(row: Voucher) -> Account:
+    return Account.objects.get(pk=row.member_id)
+
+
 def voucher(member: Member) -> Voucher:
     Reward.objects.filter(slug="tenner").exists() or factories.reward()
     factories.grant(member, 100)
-    return rewards.redeem(member=member, slug="tenner", now=factories.NOW).voucher
+    return factories.voucher(member)
 
 
 # --- Changing a rule ---------------------------------------------------------------------------
@@ -395,10 +400,10 @@ def test_cancelling_gives_the_points_back(marketer: Client) -> None:
     said = {"action": "cancel", "_selected_action": [row.pk]}
     marketer.post(page("voucher_changelist"), said)
     row.refresh_from_db()
-    assert (row.state, factories.account(row.member).balance) == ("cancelled", 100)
+    assert (row.state, account_of(row).balance) == ("cancelled", 100)
     answer = marketer.post(page("voucher_changelist"), said, follow=True)
-    assert "The voucher was used or cancelled before." in answer.content.decode()
-    assert factories.account(row.member).balance == 100
+    assert "It was used or cancelled before." in answer.content.decode()
+    assert account_of(row).balance == 100
 
 
 def test_nobody_cancels_their_own(marketer: Client) -> None:
@@ -430,7 +435,9 @@ def test_what_happened_is_read_only_even_for_superusers(model: str, sign_in: Sig
     held(member)
     row = apps.get_model("loyalty", model).objects.all()[0]
     client = sign_in()
-    assert client.post(page(f"{model}_add"), {}).status_code == 403
+    # Of vouchers open ones are added; a member's own is bought with points.
+    if model != "voucher":
+        assert client.post(page(f"{model}_add"), {}).status_code == 403
     assert client.post(page(f"{model}_delete", row.pk), {"post": "yes"}).status_code == 403
     before = Entry.objects.count()
     client.post(page(f"{model}_change", row.pk), {"balance": 999, "amount": 999, "points": 999})
@@ -503,7 +510,8 @@ def test_empty_boundary_is_an_empty_box(marketer: Client) -> None:
 def test_reward_is_added(marketer: Client) -> None:
     said = {
         "slug": "five", "name": "Five off", "points": 50, "value": 5, "currency": "usd",
-        "minimum_spend": 0, "valid_days": 90, "description": "",
+        "minimum_spend": 0, "valid_days": 90, "description": "", "kind": "voucher",
+        "off": "amount", "uses": 1, "sessions-TOTAL_FORMS": 0, "sessions-INITIAL_FORMS": 0,
     }  # fmt: skip
     marketer.post(page("reward_add"), said)
     assert Reward.objects.get().currency == "USD"
@@ -540,7 +548,7 @@ def test_names_are_never_markup(marketer: Client) -> None:
 # --- As many queries for many as for few -------------------------------------------------------
 @pytest.mark.parametrize(
     ("model", "many"),
-    [("purchase", 7), ("checkin", 7), ("voucher", 7), ("entry", 6), ("product", 10)],
+    [("purchase", 7), ("checkin", 7), ("voucher", 8), ("entry", 6), ("product", 10)],
 )
 def test_lists_take_the_same_queries_for_any_number(
     model: str, many: int, marketer: Client

@@ -101,6 +101,14 @@ def test_sound_ledger_has_no_findings() -> None:
         ),
         ("UPDATE loyalty_lot SET amount = amount + 1", "every credit made the lot it says"),
         ("DELETE FROM loyalty_lot", "every credit made the lot it says"),
+        (
+            "UPDATE loyalty_entry SET amount = amount + 1 WHERE kind = 'restored'",
+            "no spend was given back beyond what it took",
+        ),
+        (
+            "UPDATE loyalty_entry SET kind = 'transferred' WHERE version = 1",
+            "what one gave another got",
+        ),
         ("UPDATE loyalty_award SET points = points + 1", "awards equal what was credited for them"),
         ("DELETE FROM loyalty_award", "awards equal what was credited for them"),
         (

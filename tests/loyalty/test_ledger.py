@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 import pytest
 from django.db import Error, IntegrityError, transaction
 
-from loyalty import auditing, ledger
-from loyalty.models import Award, Entry, Lot, LotUse
+from loyalty import auditing, ledger, purchases, returns
+from loyalty.models import Award, Entry, Lot, LotUse, Purchase
 from members.models import Member
 from tests import factories
-from tests.factories import NOW
+from tests.factories import NOW, line
 
 DAY = timedelta(days=1)
 GRACE = timedelta(days=30)
@@ -227,13 +227,96 @@ def test_restored_points_pay_a_debt_first(alex: Member) -> None:
     assert standing(alex) == (0, 0, 0)
 
 
-def test_same_spend_is_restored_once_by_a_rule_of_the_database(alex: Member) -> None:
+def test_same_spend_is_restored_once(alex: Member) -> None:
     factories.grant(alex, 100)
     spent = factories.spend(alex, 60)
     restore(alex, spent)
-    with pytest.raises(IntegrityError, match="entry_reversed_once"), transaction.atomic():
-        restore(alex, spent)
+    restore(alex, spent)
     assert standing(alex) == (100, 0, 0)
+
+
+def test_spend_is_restored_in_parts_up_to_what_it_took(alex: Member) -> None:
+    factories.grant(alex, 30, expires_at=NOW + timedelta(days=9))
+    factories.grant(alex, 70, expires_at=NOW + timedelta(days=90))
+    spent = factories.spend(alex, 60)
+    back = []
+    for reason in ("first", "second", "third"):
+        with ledger.open_book([alex.pk], now=NOW, with_lots=True) as book:
+            back.append(book.restore(member_id=alex.pk, spent=spent, points=40, why=reason))
+    assert back == [40, 20, 0]
+    assert standing(alex) == (100, 0, 0)
+    assert list(Lot.objects.order_by("pk").values_list("remaining", flat=True)) == [30, 70]
+    assert auditing.audit().findings == ()
+
+
+def test_spend_is_not_restored_twice_for_one_reason_by_a_rule_of_the_database(
+    alex: Member,
+) -> None:
+    factories.grant(alex, 100)
+    spent = factories.spend(alex, 60)
+
+    def again() -> None:
+        with ledger.open_book([alex.pk], now=NOW, with_lots=True) as book:
+            book.restore(member_id=alex.pk, spent=spent, points=10, why="the same")
+
+    again()
+    with pytest.raises(IntegrityError, match="entry_reversed_once"), transaction.atomic():
+        again()
+
+
+# --- Moving points between accounts -----------------------------------------------------------
+def transfer(giver: Member, taker: Member, points: int | None = None) -> int:
+    both = [giver.pk, taker.pk]
+    with ledger.open_book(both, now=NOW, with_lots=True) as book:
+        return book.transfer(giver_id=giver.pk, taker_id=taker.pk, points=points, why="test")
+
+
+def test_transfer_takes_the_soonest_expiring_and_keeps_their_date(alex: Member) -> None:
+    kim = factories.member()
+    soon = NOW + timedelta(days=9)
+    factories.grant(alex, 70)
+    factories.grant(alex, 30, expires_at=soon)
+    assert transfer(alex, kim, 50) == 50
+    assert (standing(alex), standing(kim)) == ((50, 0, 0), (50, 0, 0))
+    lots = Lot.objects.filter(account=kim.pk).order_by("expires_at")
+    assert list(lots.values_list("remaining", "expires_at")) == [(30, soon), (20, None)]
+    assert auditing.audit().findings == ()
+
+
+def test_transfer_of_everything_takes_pending_points_and_debt_along(alex: Member) -> None:
+    kim = factories.member()
+    factories.only_rule(per="amount", points=1)
+    receipt = factories.buy(alex, line("100", sku="tent"))
+    factories.spend(alex, 80)
+    bring_back(receipt, "tent")
+    factories.rule("later", per="amount", points=1, pending_days=14)
+    factories.buy(alex, "40", channel="app")
+    before = standing(alex)
+    transfer(alex, kim)
+    assert (standing(alex), standing(kim)) == ((0, 0, 0), before)
+    assert auditing.audit().findings == ()
+
+
+def test_points_that_arrive_pay_the_takers_debt(alex: Member) -> None:
+    kim = factories.member()
+    factories.only_rule(per="amount", points=1)
+    receipt = factories.buy(kim, line("100", sku="tent"))
+    factories.spend(kim, 100)
+    bring_back(receipt, "tent")
+    factories.grant(alex, 130)
+    transfer(alex, kim, 120)
+    assert (standing(alex), standing(kim)) == ((10, 0, 0), (20, 0, 0))
+    assert auditing.audit().findings == ()
+
+
+def bring_back(receipt: purchases.Receipt, sku: str) -> None:
+    returns.record(
+        purchase=Purchase.objects.get(pk=receipt.purchase_id),
+        reference="back",
+        lines=[returns.ReturnedLine(sku, 1)],
+        occurred_at=NOW,
+        now=NOW,
+    )
 
 
 # --- The chain and the database's own rules ---------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from loyalty import checkins, earn_rules, expiry, ledger, purchases, rewards, statements, vouchers
+from loyalty import checkins, earn_rules, expiry, ledger, purchases, rewards, statements
 from loyalty.models import Account, Award, EarnRule, Lot, Purchase
 from loyalty.returns import ReturnedLine, ReturnReceipt, record
 from members import joining
@@ -46,7 +46,7 @@ def test_odoo_212922_refund_of_a_purchase_paid_with_a_reward_takes_points_once(
 ) -> None:
     factories.grant(alex, 100)
     factories.reward(points=100, value=Decimal(10))
-    code = vouchers.code_of(rewards.redeem(member=alex, slug="tenner", now=NOW).voucher)
+    code = rewards.redeem(member=alex, slug="tenner", now=NOW).code
     receipt = factories.buy(alex, line("50", sku="tent"), voucher_codes=(code,))
     for _ in range(2):  # the till sends the refund again
         bring_back(receipt, "tent")
@@ -105,7 +105,7 @@ def test_odoo_171453_expiry_dates_of_points_do_something(alex: Member) -> None:
 def test_odoo_150833_no_points_for_money_that_points_paid(alex: Member) -> None:
     factories.grant(alex, 100)
     factories.reward(value=Decimal(30))
-    code = vouchers.code_of(rewards.redeem(member=alex, slug="tenner", now=NOW).voucher)
+    code = rewards.redeem(member=alex, slug="tenner", now=NOW).code
     (award,) = factories.buy(alex, "100", voucher_codes=(code,)).awards
     assert (award.points, award.because) == (70, "Purchases: 1 per 1 USD on 70.00 USD")
 

@@ -15,6 +15,7 @@ from config.errors import Refusal
 from loyalty import auditing, checkins, purchases, rewards, vouchers
 from loyalty.baskets import Basket
 from loyalty.models import CapCounter, CheckIn, Entry, Purchase, Redemption, Reward, Voucher
+from loyalty.vouchers import AtTill
 from members import idempotency
 from members.models import IdempotencyKey, Interaction
 from tests import factories
@@ -104,13 +105,13 @@ def test_one_voucher_is_used_by_one_till(in_a_purchase: bool) -> None:
     alex = factories.member()
     factories.reward()
     factories.grant(alex, 100)
-    code = vouchers.code_of(rewards.redeem(member=alex, slug="tenner", now=NOW).voucher)
+    code = rewards.redeem(member=alex, slug="tenner", now=NOW).code
     basket = factories.basket(alex, "30", voucher_codes=(code,))
 
     def use(number: int) -> str:
         till = f"till {number}"
         if not in_a_purchase:
-            return tried(lambda: vouchers.redeem(code=code, by=till, now=NOW))
+            return tried(lambda: vouchers.redeem(code=code, till=AtTill(till), now=NOW))
         own = replace(basket, reference=till)
         return tried(lambda: purchases.record(own, now=NOW, held_by=till))
 
@@ -123,7 +124,7 @@ def test_same_purchase_with_a_voucher_is_answered_to_every_caller() -> None:
     alex = factories.member()
     factories.reward()
     factories.grant(alex, 100)
-    code = vouchers.code_of(rewards.redeem(member=alex, slug="tenner", now=NOW).voucher)
+    code = rewards.redeem(member=alex, slug="tenner", now=NOW).code
     basket = factories.basket(alex, "30", voucher_codes=(code,))
     answers = at_once(lambda _: purchases.record(basket, now=NOW).points)
     assert answers == [20] * CALLERS
@@ -135,7 +136,7 @@ def test_held_voucher_is_cancelled_or_used_but_not_both() -> None:
     factories.reward()
     factories.grant(alex, 100)
     done = rewards.redeem(member=alex, slug="tenner", now=NOW)
-    code = vouchers.code_of(done.voucher)
+    code = done.code
     basket = factories.basket(alex, "30", voucher_codes=(code,))
 
     def fight(number: int) -> str:

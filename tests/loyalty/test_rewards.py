@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from config.errors import NotFound
+from config.errors import NotFound, Refusal
 from loyalty import auditing, expiry, ledger, rewards, vouchers
-from loyalty.models import Entry, Lot, Redemption, Reward, Voucher
+from loyalty.models import Entry, Lot, Redemption, Reward, Session, Voucher, Waiting
 from loyalty.rewards import Redeemed
-from members.models import Member
+from loyalty.vouchers import AtTill
+from members.models import Interaction, Member
 from tests import factories
 from tests.factories import NOW
 
@@ -37,7 +38,7 @@ def test_reward_costs_its_points_and_gives_a_voucher(alex: Member) -> None:
     factories.reward(value=Decimal("12.50"), minimum_spend=Decimal(50), valid_days=30)
     done = redeem(alex)
     assert (done.balance, factories.account(alex).balance) == (150, 150)
-    voucher = done.voucher
+    voucher = Voucher.objects.get()
     assert (voucher.value, voucher.minimum_spend) == (Decimal("12.50"), Decimal(50))
     assert (voucher.member, voucher.expires_at) == (alex, NOW + 30 * DAY)
     assert Entry.objects.get(kind="spent").why == "reward tenner"
@@ -74,7 +75,7 @@ def test_each_member_gets_at_most_so_many(alex: Member) -> None:
 )
 def test_reward_out_of_its_time_is_not_there(alex: Member, said: dict[str, Any]) -> None:
     factories.reward(**said)
-    assert not rewards.on_offer(now=NOW).exists()
+    assert not rewards.shown(now=NOW).exists()
     with pytest.raises(NotFound):
         redeem(alex)
 
@@ -82,7 +83,7 @@ def test_reward_out_of_its_time_is_not_there(alex: Member, said: dict[str, Any])
 def test_sold_out_reward_is_not_on_offer() -> None:
     factories.reward("gone", stock=0)
     factories.reward("there", stock=1)
-    assert [reward.slug for reward in rewards.on_offer(now=NOW)] == ["there"]
+    assert [reward.slug for reward in rewards.shown(now=NOW)] == ["there"]
 
 
 # --- Cancelling -------------------------------------------------------------------------------
@@ -117,7 +118,7 @@ def test_used_or_cancelled_reward_is_not_cancelled_again(alex: Member, was: str)
     if was == "cancelled":
         rewards.cancel(redemption=done.redemption, why="mistake", now=NOW)
     else:
-        vouchers.redeem(code=vouchers.code_of(done.voucher), by="till", now=NOW)
+        vouchers.redeem(code=done.code, till=AtTill("till"), now=NOW)
     balance = factories.account(alex).balance
     with pytest.raises(rewards.NotCancellable), transaction.atomic():
         rewards.cancel(redemption=done.redemption, why="mistake", now=NOW)
@@ -127,8 +128,177 @@ def test_used_or_cancelled_reward_is_not_cancelled_again(alex: Member, was: str)
 def test_voucher_held_at_a_till_cannot_be_used_after_cancelling(alex: Member) -> None:
     factories.reward()
     done = redeem(alex)
-    code = vouchers.code_of(done.voucher)
-    vouchers.hold(code=code, by="till", now=NOW)
+    code = done.code
+    vouchers.hold(code=code, till=AtTill("till"), now=NOW)
     rewards.cancel(redemption=done.redemption, why="mistake", now=NOW)
     with pytest.raises(vouchers.VoucherRefused):
-        vouchers.redeem(code=code, by="till", now=NOW)
+        vouchers.redeem(code=code, till=AtTill("till"), now=NOW)
+
+
+# --- Whom it is for ---------------------------------------------------------------------------
+def test_reward_of_a_tier_is_for_its_members(alex: Member) -> None:
+    factories.reward(tiers=["gold"])
+    with pytest.raises(rewards.RewardNotForYou):
+        redeem(alex)
+    factories.tier("gold", 100)
+    factories.buy(alex, "100")
+    redeem(alex)
+
+
+def test_reward_is_shown_before_it_can_be_had(alex: Member) -> None:
+    factories.reward(starts_at=NOW + DAY, shown_from=NOW)
+    assert [reward.slug for reward in rewards.shown(now=NOW)] == ["tenner"]
+    with pytest.raises(NotFound):
+        redeem(alex)
+
+
+# --- Gifts and access -------------------------------------------------------------------------
+def test_gift_is_prepared_and_handed_over(alex: Member) -> None:
+    factories.reward("mug", kind="gift")
+    done = redeem(alex, "mug")
+    assert (done.voucher, done.redemption.fulfilment) == (None, "open")
+    states = [
+        rewards.fulfil(redemption=done.redemption, state=state).fulfilment
+        for state in ("ready", "handed_over")
+    ]
+    assert states == ["ready", "handed_over"]
+
+
+@pytest.mark.parametrize("state", ["ready", "handed_over"])
+def test_gift_does_not_go_backwards(alex: Member, state: str) -> None:
+    factories.reward("mug", kind="gift")
+    row = redeem(alex, "mug").redemption
+    rewards.fulfil(redemption=row, state="handed_over")
+    with pytest.raises(Refusal):
+        rewards.fulfil(redemption=row, state=state)
+
+
+def test_gift_handed_over_is_not_cancelled(alex: Member) -> None:
+    factories.reward("mug", kind="gift")
+    row = redeem(alex, "mug").redemption
+    rewards.fulfil(redemption=row, state="handed_over")
+    with pytest.raises(rewards.NotCancellable), transaction.atomic():
+        rewards.cancel(redemption=row, why="mistake", now=NOW)
+    assert factories.account(alex).balance == 150
+
+
+def test_member_cancels_a_gift_until_it_is_on_its_way(alex: Member) -> None:
+    factories.reward("mug", kind="gift")
+    first, second = (redeem(alex, "mug").redemption for _ in range(2))
+    assert rewards.give_up(member=alex, redemption_id=first.pk, now=NOW) == 150
+    rewards.fulfil(redemption=second, state="ready")
+    with pytest.raises(rewards.NotCancellable):
+        rewards.give_up(member=alex, redemption_id=second.pk, now=NOW)
+
+
+def test_early_access_lasts_its_days_and_is_not_given_back(alex: Member) -> None:
+    factories.reward("early", kind="access", valid_days=7)
+    row = redeem(alex, "early").redemption
+    assert row.valid_until == NOW + 7 * DAY
+    with pytest.raises(rewards.NotCancellable):
+        rewards.give_up(member=alex, redemption_id=row.pk, now=NOW)
+
+
+def test_redemption_is_given_up_by_its_owner_alone(alex: Member) -> None:
+    factories.reward()
+    row = redeem(alex).redemption
+    with pytest.raises(NotFound):
+        rewards.give_up(member=factories.member(), redemption_id=row.pk, now=NOW)
+
+
+# --- Experiences ------------------------------------------------------------------------------
+@pytest.fixture
+def climb() -> Session:
+    """A climbing day in a week, with one seat."""
+    factories.reward("climb", kind="experience")
+    return factories.session("climb", seats=1)
+
+
+def rich() -> Member:
+    member = factories.member()
+    factories.grant(member, 250)
+    return member
+
+
+def book(by: Member, session: Session, *, now: Any = NOW) -> Redeemed:
+    with transaction.atomic():
+        return rewards.redeem(member=by, slug="climb", session_id=session.pk, now=now)
+
+
+def seats(session: Session) -> int:
+    session.refresh_from_db()
+    return session.taken
+
+
+def test_seat_is_sold_once(alex: Member, climb: Session) -> None:
+    book(alex, climb)
+    with pytest.raises(rewards.SessionFull):
+        book(rich(), climb)
+    assert seats(climb) == 1
+
+
+@pytest.mark.parametrize("which", ["none", "of another reward", "over"])
+def test_session_that_cannot_be_is_not_found(alex: Member, climb: Session, which: str) -> None:
+    factories.reward("swim", kind="experience")
+    other = factories.session("swim")
+    named = {"none": None, "of another reward": other.pk, "over": climb.pk}[which]
+    with pytest.raises(NotFound):
+        rewards.redeem(
+            member=alex, slug="climb", session_id=named,
+            now=climb.starts_at if which == "over" else NOW,
+        )  # fmt: skip
+
+
+def test_who_waited_longest_gets_the_seat_that_is_given_up(alex: Member, climb: Session) -> None:
+    held = book(alex, climb)
+    first, second = rich(), rich()
+    for n, one in enumerate((first, second)):
+        rewards.wait(member=one, slug="climb", session_id=climb.pk, now=NOW + n * DAY)
+    rewards.give_up(member=alex, redemption_id=held.redemption.pk, now=NOW + 2 * DAY)
+    assert rewards.fill_seats(now=NOW + 2 * DAY) == 1
+    assert Redemption.objects.get(session=climb, state="done").member == first
+    assert list(Waiting.objects.values_list("member", flat=True)) == [second.pk]
+    assert (factories.account(first).balance, factories.account(alex).balance) == (150, 250)
+    assert Interaction.objects.get(kind__slug="seat-found").member == first
+    assert auditing.audit().findings == ()
+
+
+def test_who_waits_and_cannot_pay_is_passed_over_and_asked_again(
+    alex: Member, climb: Session
+) -> None:
+    held = book(alex, climb)
+    poor = factories.member()
+    rewards.wait(member=poor, slug="climb", session_id=climb.pk, now=NOW)
+    rewards.give_up(member=alex, redemption_id=held.redemption.pk, now=NOW)
+    assert rewards.fill_seats(now=NOW) == 0
+    assert Waiting.objects.get().passed_over == "insufficient_points"
+    factories.grant(poor, 100)
+    assert rewards.fill_seats(now=NOW) == 1
+
+
+def test_free_seat_is_for_those_who_wait_first(alex: Member, climb: Session) -> None:
+    held = book(alex, climb)
+    rewards.wait(member=rich(), slug="climb", session_id=climb.pk, now=NOW)
+    rewards.give_up(member=alex, redemption_id=held.redemption.pk, now=NOW)
+    with pytest.raises(rewards.SessionFull, match="Others wait"):
+        book(rich(), climb)
+
+
+def test_waiting_twice_is_waiting_once(climb: Session) -> None:
+    kim = rich()
+    first, again = (
+        rewards.wait(member=kim, slug="climb", session_id=climb.pk, now=NOW + n * DAY)
+        for n in range(2)
+    )
+    assert again.since == first.since == NOW
+    rewards.stop_waiting(member=kim, slug="climb", session_id=climb.pk)
+    assert not Waiting.objects.exists()
+
+
+def test_seat_is_given_up_until_its_hours_before(alex: Member, climb: Session) -> None:
+    row = book(alex, climb).redemption
+    late = climb.starts_at - timedelta(hours=47)
+    with pytest.raises(rewards.NotCancellable, match="48 hours"):
+        rewards.give_up(member=alex, redemption_id=row.pk, now=late)
+    assert rewards.give_up(member=alex, redemption_id=row.pk, now=NOW) == 250
+    assert seats(climb) == 0

@@ -10,8 +10,17 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.utils import timezone
 
-from loyalty import auditing, checkins, ledger, outings, rewards
-from loyalty.models import CheckIn, Entry, Purchase
+from loyalty import (
+    auditing,
+    checkins,
+    issuing,
+    ledger,
+    outings,
+    rewards,
+    tender,
+    vouchers,
+)
+from loyalty.models import CheckIn, Entry, IssuanceWindow, Purchase, Reward, Voucher
 from loyalty.returns import ReturnedLine, record
 from members import consents, devices, interests, joining, privacy, signing_in
 from members.models import ErasedContact, IdempotencyKey, Member, User
@@ -59,6 +68,15 @@ def zaphodia() -> Member:
     rewards.redeem(member=member, slug="tenner", now=NOW)
     report = checkins.Report(**PEAK, accuracy_m=9, occurred_at=NOW, nonce="her-phones-nonce")
     checkins.check_in(member=member, report=report, now=NOW)
+    factories.points_pay()
+    factories.grant(member, 50)
+    tender.hold(member=member, points=10, till="till", now=NOW)
+    factories.reward("climb", kind="experience")
+    rewards.wait(member=member, slug="climb", session_id=factories.session("climb").pk, now=NOW)
+    IssuanceWindow.objects.create(reward=Reward.objects.get(slug="tenner"), opens_at=NOW)
+    issuing.issue_due(now=NOW)
+    code = vouchers.code_of(Voucher.objects.first() or Voucher())
+    vouchers.redeem(code=code, till=vouchers.AtTill("till"), now=NOW)
     factories.outing()
     outings.register(member=member, code="ridge", now=NOW)
     interests.state(member=member, levels={"snow": 1.0}, now=NOW)
@@ -142,7 +160,7 @@ def test_export_has_a_row_of_every_table_that_has_one(zaphodia: Member) -> None:
     }  # fmt: skip
     assert export["members.member"][0]["family_name"] == "Quuxington"
     assert [row["kind"] for row in export["loyalty.entry"]] == [
-        "earned", "returned", "spent", "earned",
+        "earned", "returned", "spent", "earned", "granted", "spent", "spent",
     ]  # fmt: skip
 
 

@@ -80,6 +80,9 @@ def _judge_one(
     if member.erased_at is not None:
         gate.objected[delivery.pk] = (Delivery.Reason.ERASED, None)
         return
+    if member.merged_into_id is not None:
+        gate.objected[delivery.pk] = (Delivery.Reason.MERGED, None)
+        return
     if purpose == Purpose.MARKETING and member.paused_until and member.paused_until > now:
         gate.objected[delivery.pk] = (Delivery.Reason.MEMBER_PAUSE, None)
         return

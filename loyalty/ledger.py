@@ -84,7 +84,9 @@ class Book(Pages):
         """The points that `spend` would find."""
         return sum(lot.remaining for lot in self._spendable(member_id))
 
-    def spend(self, *, member_id: int, points: int, at: datetime, why: str) -> EntryRow:
+    def spend(
+        self, *, member_id: int, points: int, at: datetime, why: str, actor_id: int | None = None
+    ) -> EntryRow:
         """Take points, soonest-expiring first; `InsufficientPoints` when there are too few."""
         lots = self._spendable(member_id)
         spendable = sum(lot.remaining for lot in lots)
@@ -92,7 +94,9 @@ class Book(Pages):
             raise InsufficientPoints(
                 f"This costs {points} points; {spendable} can be spent.", spendable=spendable
             )
-        entry = self._write(member_id, Entry.Kind.SPENT, at, amount=-points, why=why)
+        entry = self._write(
+            member_id, Entry.Kind.SPENT, at, amount=-points, actor_id=actor_id, why=why
+        )
         self._take(entry, lots, points)
         return entry
 
@@ -234,12 +238,34 @@ class Book(Pages):
             if amount:
                 self._move(lot, amount, taker_id=taker_id, why=why)
                 moved += amount
-        if is_all and (owed := self.accounts[giver_id].debt):
-            kind = Entry.Kind.TRANSFERRED
-            self._write(giver_id, kind, self.now, amount=0, debt=-owed, why=why)
-            self._write(taker_id, kind, self.now, amount=0, debt=owed, why=why)
+        if is_all:
+            self._shift_debt(giver_id, taker_id, self.accounts[giver_id].debt, why)
         self._pay_debt(taker_id, self._ready(taker_id), self.now)
         return moved
+
+    def undo_transfer(
+        self, *, giver_id: int, taker_id: int, came_as: str, debt: int, why: str
+    ) -> None:
+        """Move back what is left of the lots that came with `why` = `came_as`, and as much debt as
+        is still owed; what was spent in the meantime stays spent."""
+        came = Lot.objects.filter(
+            account_id=giver_id,
+            remaining__gt=0,
+            entry__kind=Entry.Kind.TRANSFERRED,
+            entry__why=came_as,
+        )
+        ids = set(came.values_list("pk", flat=True))
+        for lot in self._lots.get(giver_id, []):
+            if lot.id in ids:
+                self._move(lot, lot.remaining, taker_id=taker_id, why=why)
+        self._shift_debt(giver_id, taker_id, min(debt, self.accounts[giver_id].debt), why)
+        self._pay_debt(taker_id, self._ready(taker_id), self.now)
+
+    def _shift_debt(self, giver_id: int, taker_id: int, points: int, why: str) -> None:
+        if points:
+            kind = Entry.Kind.TRANSFERRED
+            self._write(giver_id, kind, self.now, amount=0, debt=-points, why=why)
+            self._write(taker_id, kind, self.now, amount=0, debt=points, why=why)
 
     def _ready(self, member_id: int) -> list[LotRow]:
         return [lot for lot in self._lots.get(member_id, []) if not lot.is_pending]

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F, Prefetch, Q, QuerySet
 
 from config.errors import NotFound, Refusal
-from loyalty import awarding, ledger, vouchers
+from loyalty import awarding, ledger, pooling, vouchers
 from loyalty.models import Account, Redemption, Reward, Session, Voucher, Waiting
 from members import interactions
 from members.models import Member
@@ -205,10 +205,14 @@ def _session(reward: Reward, session_id: int | None, now: datetime) -> Session:
 
 def _buy(member: Member, reward: Reward, session: Session | None, now: datetime) -> Redeemed:
     with transaction.atomic():
-        with ledger.open_book([member.pk], now=now, with_lots=True) as book:
+        with pooling.open_book(member.pk, now=now) as book:
             _check_member(member, reward, book)
-            entry = book.spend(
-                member_id=member.pk, points=reward.points, at=now, why=f"reward {reward.slug}"
+            entry = pooling.spend(
+                book,
+                member_id=member.pk,
+                points=reward.points,
+                at=now,
+                why=f"reward {reward.slug}",
             )
             # After the points: the shop's hot rows are locked as late and as shortly as possible.
             if reward.stock is not None and not Reward.objects.filter(

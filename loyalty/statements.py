@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import F, Q, QuerySet, Sum
 
-from loyalty import tiers
+from loyalty import pooling, tiers
 from loyalty.models import Account, Entry, Lot
 from members.models import Member
 
@@ -19,12 +19,14 @@ class Expiring:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """`spendable` is `available` less points past their date that the sweep has not reached."""
+    """`spendable` is `available` less points past their date that the sweep has not reached;
+    `household` is what those who share with the member have."""
 
     available: int
     pending: int
     spendable: int
     debt: int
+    household: int
     expiring: tuple[Expiring, ...]
     standing: tiers.Standing
 
@@ -50,6 +52,7 @@ def summary(*, member: Member, at: datetime) -> Summary:
         pending=account.pending,
         spendable=spendable,
         debt=account.debt,
+        household=pooling.shared(member_id=member.pk),
         expiring=tuple(Expiring(points, day) for day, points in list(by_day.items())[:12]),
         standing=tiers.standing(member=member, at=at),
     )

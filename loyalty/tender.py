@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 
 from config.errors import Invalid, NotFound, Refusal
-from loyalty import discounts, ledger
+from loyalty import discounts, ledger, pooling
 from loyalty.models import Hold, PointsPolicy
 from members.models import Member
 
@@ -91,7 +91,8 @@ def public_key() -> dict[str, str]:
 
 def release(*, hold_id: str, till: str, now: datetime) -> Hold:
     """Let go of what this till set aside; letting go again changes nothing."""
-    named = Hold.objects.filter(pk=hold_of(hold_id), held_by=till).first()
+    rows = Hold.objects.select_related("entry").filter(held_by=till)
+    named = rows.filter(pk=hold_of(hold_id)).first()
     if named is None:
         raise NotFound("This till has no such points set aside.")
     return _release(named, now=now)
@@ -99,7 +100,8 @@ def release(*, hold_id: str, till: str, now: datetime) -> Hold:
 
 def release_lapsed(*, now: datetime) -> int:
     """Give back the points of tills that never came back; returns how many holds."""
-    lapsed = list(Hold.objects.filter(state=Hold.State.HELD, lapses_at__lte=now)[:500])
+    due = Hold.objects.filter(state=Hold.State.HELD, lapses_at__lte=now)
+    lapsed = list(due.select_related("entry")[:500])
     for held in lapsed:
         _release(held, now=now)
     return len(lapsed)
@@ -110,8 +112,10 @@ def pay(*, member_id: int, points: int, currency: str, total: Decimal, now: date
     value = _worth(points, currency)
     if value > total:
         raise Invalid(f"{points} points are more than there is to pay.", pointer="/points")
-    with ledger.open_book([member_id], now=now, with_lots=True) as book:
-        entry = book.spend(member_id=member_id, points=points, at=now, why="paid at the till")
+    with pooling.open_book(member_id, now=now) as book:
+        entry = pooling.spend(
+            book, member_id=member_id, points=points, at=now, why="paid at the till"
+        )
     return Paid(points, value, entry.written_id)
 
 
@@ -194,8 +198,10 @@ def _set_aside(
 ) -> Hold:
     policy = PointsPolicy.objects.get()
     value = _worth(points, policy.point_currency)
-    with ledger.open_book([member.pk], now=now, with_lots=True) as book:
-        entry = book.spend(member_id=member.pk, points=points, at=now, why="set aside at a till")
+    with pooling.open_book(member.pk, now=now) as book:
+        entry = pooling.spend(
+            book, member_id=member.pk, points=points, at=now, why="set aside at a till"
+        )
     return Hold.objects.create(
         member=member,
         entry_id=entry.written_id,
@@ -210,7 +216,8 @@ def _set_aside(
 
 
 def _release(named: Hold, *, now: datetime) -> Hold:
-    with ledger.open_book([named.member_id], now=now, with_lots=True) as book:
+    holders = {named.member_id, named.entry.account_id}
+    with ledger.open_book(holders, now=now, with_lots=True) as book:
         held = Hold.objects.select_related("entry").get(pk=named.pk)
         if held.state == Hold.State.USED:
             raise HoldNotValid

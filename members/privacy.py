@@ -35,9 +35,11 @@ SECRET_FIELDS = {
 
 def export(*, member: Member) -> dict[str, Any]:
     """Everything held of a member: {table: [row, ...]}, in plain values."""
-    everything = {"members.member": [_row(member)]}
+    people = [member, *member.merged.order_by("pk")]
+    everything = {"members.member": [_row(row) for row in people]}
     for model, path in tables().items():
-        rows = model._default_manager.filter(**{path: member.pk}).order_by("pk")
+        of_them = {f"{path}__in": [row.pk for row in people]}
+        rows = model._default_manager.filter(**of_them).order_by("pk")
         everything[model._meta.label_lower] = [_row(row) for row in rows]
     return {table: rows for table, rows in sorted(everything.items()) if rows}
 
@@ -52,6 +54,8 @@ def erase(*, member: Member, now: datetime) -> None:
         locked = Member.objects.select_for_update().get(pk=member.pk)
         if locked.erased_at is not None:
             return
+        for other in locked.merged.order_by("pk"):  # The same person under another number.
+            erase(member=other, now=now)
         ErasedContact.objects.bulk_create(
             [
                 ErasedContact(contact_hash=erased_hash(contact), erased_at=now)
@@ -67,6 +71,7 @@ def erase(*, member: Member, now: datetime) -> None:
                 ).delete()
         IdempotencyKey.objects.filter(caller=f"member:{member.pk}").delete()
         _forget_positions(member.pk)
+        _forget_words(member.pk)
         locked.number = f"{joining.ERASED}{locked.pk}"
         _forget_in_log(locked)
         signing_in.forget(member=locked)
@@ -122,6 +127,18 @@ def _forget_positions(member_id: int) -> None:
             "UPDATE loyalty_checkin SET latitude = NULL, longitude = NULL, nonce = NULL"
             " WHERE member_id = %s",
             [member_id],
+        )
+
+
+def _forget_words(member_id: int) -> None:
+    """What staff wrote about the person goes; that they did something, and what, stays."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE loyalty_grant SET reason = 'erased' WHERE member_id = %s", [member_id]
+        )
+        cursor.execute(
+            "UPDATE loyalty_merge SET reason = '' WHERE gone_id = %s OR kept_id = %s",
+            [member_id, member_id],
         )
 
 

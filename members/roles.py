@@ -30,6 +30,7 @@ CLERK = {
     "loyalty.voucher": "view change",
     "loyalty.redemption": "view change",
     "loyalty.waiting": "view",
+    "loyalty.grant": "view add",
     "loyalty.reward": "view",
     "loyalty.session": "view",
     "loyalty.tier": "view",
@@ -55,6 +56,8 @@ MARKETER = {
     "loyalty.reward": "view add change delete",
     "loyalty.session": "view add change delete",
     "loyalty.issuancewindow": "view add change delete",
+    "loyalty.grant": "view add",
+    "loyalty.merge": "view add change",
     "loyalty.redemption": "view change",
     "loyalty.waiting": "view",
     "loyalty.voucher": "view add change",
@@ -76,6 +79,7 @@ MARKETER = {
     "campaigns.engagement": "view",
 }
 ADMINISTRATOR = MARKETER | {
+    "loyalty.grant": "view add approve",
     "members.programme": "view change",
     "members.store": "view add change",
     "members.apikey": "view add change",

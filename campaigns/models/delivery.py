@@ -28,6 +28,7 @@ class Delivery(models.Model):
         MEMBER_PAUSE = "member_pause", "the member asked for a pause"
         NO_DATE = "no_date", "no date is known where the member lives"
         ERASED = "erased", "the member was erased"
+        MERGED = "merged", "the member was merged with another"
         RENDERING = "rendering", "the message could not be written"
         REFUSED = "refused", "the provider refused it for good"
         TRIES = "tries", "the provider could not be reached"

@@ -124,6 +124,13 @@ class TallInline(ScopedForeignKeys, StackedInline):
     """The same for rows with too many fields for one line."""
 
 
+class AddOnlyAdmin(ReadOnlyAdmin):
+    """For records that staff add, through a room, and nobody edits afterwards."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return staff_of(request).has_perm(f"{self.opts.app_label}.add_{self.opts.model_name}")
+
+
 class ReadOnlyInline(Inline):
     """Rows of a table that are shown with their owner."""
 

@@ -70,6 +70,8 @@ GROUPS: tuple[tuple[str, bool, tuple[Link, ...]], ...] = (
             Link(
                 "Waiting lists", "loyalty_waiting_changelist", "event_seat", "loyalty.view_waiting"
             ),
+            Link("Grants", "loyalty_grant_changelist", "volunteer_activism", "loyalty.view_grant"),
+            Link("Merges", "loyalty_merge_changelist", "merge", "loyalty.view_merge"),
             Link(
                 "Voucher days",
                 "loyalty_issuancewindow_changelist",

@@ -25,7 +25,8 @@ class BearerAuthentication(JWTTokenAuthentication):
 
     def authenticate_credentials(self, key: str) -> tuple[Any, Member | None]:
         user, _ = super().authenticate_credentials(key)
-        member = Member.objects.filter(user=user).first()
+        member = Member.objects.select_related("merged_into").filter(user=user).first()
+        member = member.merged_into or member if member else None
         if member is not None and member.erased_at is not None:
             raise AuthenticationFailed("Invalid token.")
         return user, member

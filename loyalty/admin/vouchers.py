@@ -13,7 +13,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWi
 
 from config.admin import spreadsheet
 from config.admin.columns import shown
-from config.admin.rows import ReadOnlyAdmin, staff_of
+from config.admin.rows import AddOnlyAdmin, staff_of
 from loyalty import vouchers
 from loyalty.admin.rewards import TermsForm, cancel_all
 from loyalty.models import Redemption, Voucher
@@ -48,7 +48,7 @@ OF_OPEN = ("label", "number", "valid_days")
 
 
 @admin.register(Voucher)
-class VoucherAdmin(ReadOnlyAdmin):
+class VoucherAdmin(AddOnlyAdmin):
     store_path = "member__home_store"
     list_display = ("member", "worth", "origin", "standing", "uses_left", "issued_at", "expires_at")
     list_filter = ("state", ("issued_at", RangeDateTimeFilter))
@@ -64,9 +64,6 @@ class VoucherAdmin(ReadOnlyAdmin):
               "expires_at", "receipts")  # fmt: skip
     actions = ("cancel",)
     when_empty = "Vouchers appear here when members redeem rewards; or make open ones."
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return staff_of(request).has_perm("loyalty.add_voucher")
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any

@@ -68,6 +68,7 @@ class PointsOut(serializers.Serializer[Any]):
     pending = serializers.IntegerField()
     spendable = serializers.IntegerField()
     debt = serializers.IntegerField()
+    household = serializers.IntegerField(help_text="What those who share their points have")
     expiring = ExpiringOut(many=True)
     tier = serializers.CharField(allow_null=True)
     tier_kept_until = serializers.DateTimeField(allow_null=True)
@@ -138,6 +139,7 @@ class Points(APIView):
                 "pending": found.pending,
                 "spendable": found.spendable,
                 "debt": found.debt,
+                "household": found.household,
                 "expiring": [
                     {"points": soon.points, "on": soon.on.isoformat()} for soon in found.expiring
                 ],

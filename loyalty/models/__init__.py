@@ -5,8 +5,10 @@ from .catalog import Product
 from .checkin import CheckIn
 from .earn_rule import Award, CapCounter, EarnRule
 from .entry import Entry
+from .grant import Grant, GrantCounter
 from .hold import Hold
 from .lot import Lot, LotUse
+from .merge import Merge
 from .outing import Outing, Registration
 from .place import Place
 from .purchase import Purchase, PurchaseLine, Return, ReturnLine
@@ -20,11 +22,14 @@ __all__ = [
     "CheckIn",
     "EarnRule",
     "Entry",
+    "Grant",
+    "GrantCounter",
     "Hold",
     "Issuance",
     "IssuanceWindow",
     "Lot",
     "LotUse",
+    "Merge",
     "Outing",
     "Place",
     "PointsPolicy",

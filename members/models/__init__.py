@@ -4,6 +4,7 @@ from .address import Address
 from .api_key import ApiKey
 from .consent import Channel, Consent, ConsentState, Purpose
 from .device import Device
+from .household import Household, HouseholdMember
 from .idempotency import IdempotencyKey
 from .interaction import Interaction, InteractionKind, UnansweredInteraction
 from .interest import Interest, InterestEvidence, InterestStatement
@@ -20,6 +21,8 @@ __all__ = [
     "ConsentState",
     "Device",
     "ErasedContact",
+    "Household",
+    "HouseholdMember",
     "IdempotencyKey",
     "Interaction",
     "InteractionKind",

@@ -3,25 +3,31 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from members.models.user import email_key
+
+# A row's person: itself, or the row it was merged into.
+PERSON = Coalesce("merged_into_id", "pk")
 
 
 class MemberQuerySet(models.QuerySet["Member"]):
     def present(self) -> "MemberQuerySet":
-        """Members who have not been erased."""
-        return self.filter(erased_at__isnull=True)
+        """Members who were neither erased nor merged into another."""
+        return self.filter(erased_at__isnull=True, merged_into__isnull=True)
 
     def named(self, name: str) -> "MemberQuerySet":
-        """The member with this number or this e-mail address."""
+        """The member with this number or this e-mail address, or whom that one was merged into."""
         is_email = "@" in name
-        return self.filter(Q(email_key=email_key(name)) if is_email else Q(number=name))
+        rows = Member.objects.filter(Q(email_key=email_key(name)) if is_email else Q(number=name))
+        return self.filter(pk__in=rows.values(real=PERSON))
 
     def ids_of(self, names: list[str]) -> dict[str, int]:
         """{name: id} of those named by number or e-mail; who is not known is left out."""
         keys = {name: email_key(name) for name in names if "@" in name}
-        by_number = dict(self.filter(number__in=names).values_list("number", "pk"))
-        by_email = dict(self.filter(email_key__in=keys.values()).values_list("email_key", "pk"))
+        rows = Member.objects.filter(erased_at__isnull=True)
+        by_number = dict(rows.filter(number__in=names).values_list("number", PERSON))
+        by_email = dict(rows.filter(email_key__in=keys.values()).values_list("email_key", PERSON))
         return by_number | {name: by_email[key] for name, key in keys.items() if key in by_email}
 
 
@@ -68,6 +74,15 @@ class Member(models.Model):
     )
     joined_at = models.DateTimeField()
     erased_at = models.DateTimeField(null=True, blank=True, editable=False)
+    merged_into = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="merged",
+        help_text="The same person under another number.",
+    )
 
     objects = MemberQuerySet.as_manager()
 
@@ -81,6 +96,10 @@ class Member(models.Model):
                 condition=Q(email__isnull=True, email_key__isnull=True)
                 | Q(email__isnull=False, email_key__isnull=False),
                 name="member_email_has_its_key",
+            ),
+            models.CheckConstraint(
+                condition=Q(merged_into__isnull=True) | ~Q(merged_into=models.F("pk")),
+                name="member_not_merged_into_itself",
             ),
         ]
 

@@ -11,7 +11,8 @@ from rest_framework.test import APIClient
 
 from loyalty import outings, purchases, rewards, tender
 from loyalty.models import Outing
-from members.models import ApiKey, Member
+from members import households
+from members.models import ApiKey, Household, Member
 from tests import factories
 from tests.factories import PEAK, line
 
@@ -56,6 +57,13 @@ class Scene:
     @cached_property
     def outing(self) -> Outing:
         return factories.outing(starts_at=now() + timedelta(minutes=30))
+
+    @cached_property
+    def household(self) -> int:
+        """That of somebody who invited the member."""
+        kim = factories.member()
+        households.invite(member=kim, named=self.alex.number, now=now())
+        return int(Household.objects.get(people__member=kim).pk)
 
     @cached_property
     def redemption(self) -> int:
@@ -161,6 +169,18 @@ WRITES = {
     ),
     "remove device": Write(
         "DELETE", at("/me/devices/"), "app", lambda scene: {"token": "t"}, 204
+    ),
+    "invite to household": Write(
+        "POST", at("/me/household/"), "app", lambda scene: {"member": "kim@example.com"}, 202
+    ),
+    "leave household": Write("DELETE", at("/me/household/"), "app", status=204),
+    "accept invitation": Write(
+        "POST", at("/me/household/invitations/"), "app",
+        lambda scene: {"household": scene.household},
+    ),
+    "refuse invitation": Write(
+        "DELETE", lambda scene: f"/me/household/invitations/{scene.household}/", "app",
+        status=204,
     ),
     "check in": Write(
         "POST", at("/check-ins/"), "app",

@@ -89,7 +89,7 @@ def test_points_say_what_there_is_and_what_is_next(alex: Member, phone: APIClien
     said = phone.get(f"{API}points/").json()
     assert datetime.fromisoformat(said.pop("projected_at")) > now
     assert said == {
-        "available": 45, "pending": 0, "spendable": 45, "debt": 0,
+        "available": 45, "pending": 0, "spendable": 45, "debt": 0, "household": 0,
         "expiring": [{"points": 5, "on": soon}],
         "tier": None, "next_tier": "silver", "points_to_next_tier": 60,
         "tier_kept_until": None, "projected_tier": None,
@@ -100,7 +100,7 @@ def test_points_of_somebody_new_are_none(phone: APIClient) -> None:
     said = phone.get(f"{API}points/").json()
     del said["projected_at"]
     assert said == {
-        "available": 0, "pending": 0, "spendable": 0, "debt": 0, "expiring": [],
+        "available": 0, "pending": 0, "spendable": 0, "debt": 0, "household": 0, "expiring": [],
         "tier": None, "next_tier": None, "points_to_next_tier": None,
         "tier_kept_until": None, "projected_tier": None,
     }  # fmt: skip
@@ -143,7 +143,7 @@ def test_erasing_ends_every_session(alex: Member, phone: APIClient) -> None:
 
 # --- What it costs ----------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("path", "queries"), [("", 10), ("points/", 8), ("points/entries/", 4), ("card.png", 3)]
+    ("path", "queries"), [("", 11), ("points/", 9), ("points/entries/", 4), ("card.png", 3)]
 )
 def test_queries_are_as_many_for_an_old_member_as_for_a_new_one(
     alex: Member, phone: APIClient, django_assert_num_queries: Any, path: str, queries: int

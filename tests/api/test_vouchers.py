@@ -167,7 +167,7 @@ def test_redeeming_costs_the_same_however_many_lots_it_takes(
         factories.grant(alex, 1, now=timezone.now())
     for points in (1, 55):
         factories.reward(f"r{points}", points=points)
-        with django_assert_num_queries(11 + 4):  # with BEGIN and COMMIT, twice
+        with django_assert_num_queries(12 + 4):  # with BEGIN and COMMIT, twice
             phone.post(
                 f"{API}/redemptions/", {"reward": f"r{points}"},
                 headers={"Idempotency-Key": f"{points}"},

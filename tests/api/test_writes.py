@@ -50,7 +50,8 @@ def test_every_write_is_tried() -> None:
             write.path(cast("Scene", SimpleNamespace(
                 receipt="<str:reference>", code="<str:code>", message="<int:message_id>",
                 outing=SimpleNamespace(code="<str:code>"), hold="<str:hold>",
-                redemption="<int:redemption_id>", climb="<str:slug>", session="<int:session_id>",
+                redemption="<int:redemption_id>", household="<int:household_id>",
+                climb="<str:slug>", session="<int:session_id>",
             )))
         ]
     }  # fmt: skip
@@ -115,7 +116,7 @@ def changed(body: dict[str, Any]) -> dict[str, Any]:
     first = next(iter(body))
     other = {
         "interests": {"hiking": 0.8}, "channels": {}, "latitude": 40.25, "reward": "other",
-        "session": 2,
+        "session": 2, "household": 2,
         "interactions": [{**one, "reference": "i2"} for one in body.get("interactions", [])],
     }  # fmt: skip
     return {**body, first: other.get(first, "other@example.com")}

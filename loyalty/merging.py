@@ -1,0 +1,164 @@
+"""Merging two rows that are one person, and taking it back.
+
+Points, pending points and debt go over as ledger transfers; purchases, check-ins and all else that
+the person did is re-pointed set by set, and every row that moved is remembered. The number and
+addresses of the row that is gone still lead to the person. Entries and awards stay where they were
+written, for they are history: tiers count both. A "no" of either row binds.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import pgtrigger
+from django.db import connection, transaction
+
+from config.errors import Invalid, Refusal
+from loyalty import ledger, tiers
+from loyalty.models import Hold, Merge
+from members import consents, interests
+from members.models import Consent, ConsentState, Member, User
+
+# What moves; but not a row `t` that would clash with a row `o` which the kept member has already.
+TABLES: Mapping[str, str] = {
+    "loyalty_purchase": "false",
+    "loyalty_redemption": "false",
+    "loyalty_voucher": "false",
+    "loyalty_voucheruse": "false",
+    "loyalty_hold": "false",
+    "loyalty_grant": "false",
+    "loyalty_issuance": "o.window_id = t.window_id",
+    "loyalty_checkin": (
+        "o.nonce = t.nonce OR o.place_id = t.place_id AND o.local_day = t.local_day"
+        " AND o.status = 'awarded' AND t.status = 'awarded'"
+    ),
+    "loyalty_registration": "o.outing_id = t.outing_id",
+    "loyalty_waiting": "o.session_id = t.session_id",
+    "members_interaction": "o.kind_id = t.kind_id AND o.reference = t.reference",
+    "members_device": "false",
+}
+CONTACTS = ("email", "phone")
+
+
+class NotMergeable(Refusal):
+    code = "not_mergeable"
+    status = 409
+
+
+def merge(*, gone: Member, kept: Member, reason: str, by: User | None, now: datetime) -> Merge:
+    """Make two members one: `gone` becomes another name of `kept`. Nothing is lost or doubled."""
+    if gone.pk == kept.pk:
+        raise Invalid("Choose two different members.", pointer="/kept")
+    with transaction.atomic():
+        with ledger.open_book([gone.pk, kept.pk], now=now, with_lots=True) as book:
+            _refuse_strange(gone, kept, by)
+            row = Merge.objects.create(gone=gone, kept=kept, by=by, reason=reason, merged_at=now)
+            row.debt = book.accounts[gone.pk].debt
+            row.points = book.transfer(giver_id=gone.pk, taker_id=kept.pk, why=why(row))
+        row.moved = {
+            table: _move(table, clashing, giver_id=gone.pk, taker_id=kept.pk)
+            for table, clashing in TABLES.items()
+        }
+        row.contacts = _move_contacts(gone, kept, CONTACTS)
+        row.save()
+        Member.objects.filter(pk=gone.pk).update(merged_into=kept)
+        _keep_refusals(gone, kept, now)
+        _settle(row, now)
+    return row
+
+
+def undo(*, merge: Merge, by: User | None, now: datetime) -> Merge:
+    """Make them two again: what moved goes back, points as far as they are still there."""
+    with transaction.atomic():
+        pair = [merge.gone_id, merge.kept_id]
+        with ledger.open_book(pair, now=now, with_lots=True) as book:
+            row = Merge.objects.select_for_update().get(pk=merge.pk)
+            if row.undone_at is not None:
+                raise NotMergeable("This was undone before.")
+            if Member.objects.filter(pk=row.kept_id, merged_into__isnull=False).exists():
+                raise NotMergeable("Undo first what was merged later.")
+            book.undo_transfer(
+                giver_id=row.kept_id,
+                taker_id=row.gone_id,
+                came_as=why(row),
+                debt=row.debt,
+                why=f"undo of {why(row)}",
+            )
+        for table, ids in row.moved.items():
+            _move_back(table, ids, giver_id=row.kept_id, taker_id=row.gone_id)
+        _move_contacts(row.kept, row.gone, row.contacts)
+        Member.objects.filter(pk=row.gone_id).update(merged_into=None)
+        row.undone_at, row.undone_by = now, by
+        row.save()
+        _settle(row, now)
+    return row
+
+
+def why(row: Merge) -> str:
+    return f"merge {row.pk}"
+
+
+def _refuse_strange(gone: Member, kept: Member, by: User | None) -> None:
+    """Read under the accounts' locks, so that two merges cannot cross."""
+    rows = Member.objects.in_bulk([gone.pk, kept.pk])
+    for row in rows.values():
+        if row.erased_at is not None or row.merged_into_id is not None:
+            raise NotMergeable(f"{row} is gone already.")
+        if by is not None and row.user_id == by.pk:
+            raise NotMergeable("Nobody merges their own membership; ask a colleague.")
+    if Hold.objects.filter(member=gone, state=Hold.State.HELD).exists():
+        raise NotMergeable("A till has set points of this member aside; wait until it is done.")
+
+
+def _move(table: str, clashes: str, *, giver_id: int, taker_id: int) -> list[str]:
+    """Re-point the rows of one table that the taker does not have already; their ids."""
+    with pgtrigger.ignore(), connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} t SET member_id = %s WHERE t.member_id = %s"
+            f" AND NOT EXISTS (SELECT FROM {table} o WHERE o.member_id = %s AND ({clashes}))"
+            " RETURNING id::text",
+            [taker_id, giver_id, taker_id],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _move_back(table: str, ids: list[str], *, giver_id: int, taker_id: int) -> None:
+    with pgtrigger.ignore(), connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} SET member_id = %s WHERE member_id = %s AND id::text = ANY(%s)",
+            [taker_id, giver_id, ids],
+        )
+
+
+def _move_contacts(giver: Member, taker: Member, names: Sequence[str]) -> list[str]:
+    """Give the taker the contacts that it lacks and the giver has; which they were."""
+    moved = [name for name in names if getattr(giver, name) and not getattr(taker, name)]
+    for name in moved:
+        setattr(taker, name, getattr(giver, name))
+        setattr(giver, name, None)
+    if "email" in moved:
+        taker.email_key, giver.email_key = giver.email_key, None
+    fields = [*CONTACTS, "email_key"]
+    giver.save(update_fields=fields)  # First: an address is nobody else's at any moment.
+    taker.save(update_fields=fields)
+    return moved
+
+
+def _keep_refusals(gone: Member, kept: Member, now: datetime) -> None:
+    refused = ConsentState.objects.filter(member=gone, is_allowed=False)
+    consents.record(
+        member=kept,
+        decisions=[
+            consents.Decision(state.channel, state.purpose, Consent.Action.WITHDRAWN)
+            for state in refused
+        ],
+        at=now,
+        source=f"merged with {gone.number}",
+        now=now,
+    )
+
+
+def _settle(row: Merge, now: datetime) -> None:
+    """What is derived follows what moved: interests and tiers of both."""
+    pair = [row.gone_id, row.kept_id]
+    interests.rebuild(member_ids=pair)
+    tiers.qualify(member_ids=pair, at=now)

@@ -1,0 +1,168 @@
+"""Grants, merges, redemptions, voucher days and open vouchers, as staff do them."""
+
+import csv
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from loyalty import rewards
+from loyalty.models import Grant, IssuanceWindow, Merge, Redemption, Voucher
+from members.models import Member
+from tests import factories
+from tests.staff import SignIn
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alex() -> Member:
+    return factories.member()
+
+
+def page(name: str, *args: Any) -> str:
+    return reverse(f"admin:loyalty_{name}", args=args)
+
+
+def act(client: Client, model: str, action: str, pk: Any) -> str:
+    said = {"action": action, "_selected_action": [pk]}
+    answer = client.post(page(f"{model}_changelist"), said, follow=True)
+    return " ".join(str(message) for message in answer.context["messages"])
+
+
+def balance(of: Member) -> int:
+    return factories.account(of).balance
+
+
+@pytest.mark.parametrize(
+    "model", ["grant", "merge", "redemption", "waiting", "issuancewindow", "voucher", "reward"]
+)
+def test_list_opens_and_says_what_to_do_next(marketer: Client, model: str) -> None:
+    assert marketer.get(page(f"{model}_changelist")).status_code == 200
+
+
+@pytest.mark.parametrize("model", ["grant", "merge", "issuancewindow", "voucher", "reward"])
+def test_form_to_add_opens(marketer: Client, model: str) -> None:
+    assert marketer.get(page(f"{model}_add")).status_code == 200
+
+
+# --- Grants -----------------------------------------------------------------------------------
+def test_clerk_grants_to_a_member_of_the_own_store(sign_in: SignIn) -> None:
+    here = factories.store()
+    alex = factories.member(home_store=here)
+    clerk = sign_in("Clerk", store=here)
+    said = {"member": alex.pk, "points": 50, "reason": "A parcel came late"}
+    clerk.post(page("grant_add"), said)
+    assert (Grant.objects.get().state, balance(alex)) == ("given", 50)
+
+
+def test_clerk_cannot_grant_to_a_member_of_another_store(sign_in: SignIn, alex: Member) -> None:
+    clerk = sign_in("Clerk", store=factories.store())
+    said = {"member": alex.pk, "points": 50, "reason": "A parcel came late"}
+    assert clerk.post(page("grant_add"), said).status_code == 200
+    assert not Grant.objects.exists()
+
+
+def test_refusal_is_told_in_the_form(marketer: Client, alex: Member) -> None:
+    said = {"member": alex.pk, "points": -50, "reason": "A parcel came late"}
+    answer = marketer.post(page("grant_add"), said)
+    assert "This costs 50 points; 0 can be spent." in answer.content.decode()
+
+
+def test_grant_above_the_allowance_is_agreed_to_by_an_administrator(
+    sign_in: SignIn, alex: Member
+) -> None:
+    said = {"member": alex.pk, "points": 900, "reason": "A parcel came late"}
+    marketer = sign_in("Marketer")
+    marketer.post(page("grant_add"), said)
+    row = Grant.objects.get()
+    act(marketer, "grant", "approve", row.pk)
+    assert Grant.objects.get().state == "waiting"
+    act(sign_in("Administrator"), "grant", "approve", row.pk)
+    assert (Grant.objects.get().state, balance(alex)) == ("given", 900)
+
+
+# --- Merges -----------------------------------------------------------------------------------
+def test_members_are_merged_and_parted(marketer: Client, alex: Member) -> None:
+    twin = factories.member()
+    factories.grant(twin, 50)
+    marketer.post(page("merge_add"), {"gone": twin.pk, "kept": alex.pk, "reason": "same phone"})
+    assert balance(alex) == 50
+    assert "two again" in act(marketer, "merge", "undo", Merge.objects.get().pk)
+    assert (balance(alex), balance(twin)) == (0, 50)
+
+
+def test_clerk_merges_nobody(sign_in: SignIn) -> None:
+    clerk = sign_in("Clerk", store=factories.store())
+    assert clerk.get(page("merge_add")).status_code == 403
+
+
+# --- What points bought -----------------------------------------------------------------------
+@pytest.fixture
+def mug(alex: Member) -> Redemption:
+    factories.grant(alex, 100)
+    factories.reward("mug", kind="gift")
+    return rewards.redeem(member=alex, slug="mug", now=factories.NOW).redemption
+
+
+def test_gift_is_handed_over_once(marketer: Client, mug: Redemption) -> None:
+    assert "noted" in act(marketer, "redemption", "handed_over", mug.pk)
+    assert "further along" in act(marketer, "redemption", "ready", mug.pk)
+    mug.refresh_from_db()
+    assert mug.fulfilment == "handed_over"
+
+
+def test_gift_is_cancelled_and_its_points_given_back(
+    marketer: Client, alex: Member, mug: Redemption
+) -> None:
+    assert "has 100 points again" in act(marketer, "redemption", "cancel", mug.pk)
+    assert balance(alex) == 100
+
+
+def test_voucher_day_is_of_money_and_to_come(marketer: Client) -> None:
+    gift = factories.reward("mug", kind="gift")
+    tenner = factories.reward()
+    when = timezone.now() + timedelta(days=1)
+    said = {"least_points": 0, "keeps_rest": "on", "opens_at_0": f"{when:%Y-%m-%d}"}
+    for reward, hour in ((gift.pk, "10:00"), (tenner.pk, "10:00")):
+        marketer.post(page("issuancewindow_add"), {**said, "reward": reward, "opens_at_1": hour})
+    assert IssuanceWindow.objects.get().reward == tenner
+    assert b"as of now 0 vouchers" in marketer.get(page("issuancewindow_changelist")).content
+
+
+# --- Open vouchers ----------------------------------------------------------------------------
+OPEN = {
+    "label": "Climbing fair", "number": 3, "valid_days": 30, "off": "percent", "value": 20,
+    "currency": "USD", "minimum_spend": 0, "uses": 1,
+}  # fmt: skip
+
+
+def test_codes_of_open_vouchers_come_as_a_file(marketer: Client) -> None:
+    answer = marketer.post(page("voucher_add"), OPEN)
+    rows = list(csv.DictReader(b"".join(answer).decode().splitlines()))
+    assert [row["worth"] for row in rows] == ["20 % off"] * 3
+    assert Voucher.objects.filter(member=None, label="Climbing fair").count() == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"value": 0}, "value"), ({"value": 101}, "value"), ({"off": "product"}, "sku"),
+        ({"off": "amount", "currency": ""}, "currency"), ({"number": 10**6}, "number"),
+        ({"uses": 0}, "uses"), ({"label": ""}, "label"),
+    ],
+)  # fmt: skip
+def test_open_vouchers_that_make_no_sense_are_refused(
+    marketer: Client, said: dict[str, Any], field: str
+) -> None:
+    answer = marketer.post(page("voucher_add"), {**OPEN, **said})
+    assert field in answer.context["adminform"].form.errors
+    assert not Voucher.objects.exists()
+
+
+def test_clerk_makes_no_open_vouchers(sign_in: SignIn) -> None:
+    clerk = sign_in("Clerk", store=factories.store())
+    assert clerk.post(page("voucher_add"), OPEN).status_code == 403

@@ -1,0 +1,248 @@
+"""Two rows that are one person become one, and two again."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from config.errors import Invalid
+from loyalty import auditing, checkins, merging, outings, returns, rewards, tender
+from loyalty.models import Account, Lot, Merge, Purchase, Redemption, Registration
+from members import consents, interests
+from members.models import Channel, Interaction, Member, Purpose
+from tests import factories
+from tests.factories import NOW, line
+
+pytestmark = pytest.mark.django_db
+
+# Not moved, each for a reason.
+STAY = {
+    "loyalty_account": "its entries do",
+    "loyalty_award": "history: caps count it where it was given",
+    "loyalty_capcounter": "with the awards",
+    "campaigns_journey": "what was sent was sent to that row",
+    "campaigns_delivery": "what was sent was sent to that row",
+    "campaigns_inboxmessage": "what was sent was sent to that row",
+    "members_address": "the kept member has one, or says a new one",
+    "members_consent": "a no is recorded anew, a yes is not inherited",
+    "members_consentstate": "follows the record",
+    "members_householdmember": "who shares with whom is for people to say again",
+    "members_interestevidence": "rebuilt from the interactions",
+    "members_intereststatement": "the kept member's own word stands",
+    "members_member": "the pointer itself",
+}
+
+
+@pytest.fixture
+def old() -> Member:
+    return factories.member(given_name="Al", email="", phone="+14155552671")
+
+
+@pytest.fixture
+def alex() -> Member:
+    return factories.member()
+
+
+@pytest.fixture(autouse=True)
+def sound() -> Any:
+    yield
+    assert auditing.audit().findings == ()
+
+
+def merge(gone: Member, kept: Member) -> Merge:
+    return merging.merge(gone=gone, kept=kept, reason="same phone", by=None, now=NOW)
+
+
+def balance(of: Member) -> int:
+    return Account.objects.get_or_create(member=of)[0].balance
+
+
+def test_every_table_with_a_member_moves_or_has_a_reason_to_stay() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT conrelid::regclass::text FROM pg_constraint c"
+            "  JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]"
+            " WHERE contype = 'f' AND confrelid = 'members_member'::regclass"
+            "   AND a.attname IN ('member_id', 'merged_into_id')"
+        )
+        tables = {name for (name,) in cursor.fetchall()}
+    assert tables == merging.TABLES.keys() | STAY.keys()
+
+
+# --- Points -----------------------------------------------------------------------------------
+def test_points_of_both_are_the_kept_members(old: Member, alex: Member) -> None:
+    factories.grant(old, 30)
+    factories.grant(alex, 12)
+    row = merge(old, alex)
+    assert (balance(old), balance(alex), row.points) == (0, 42, 30)
+
+
+def test_points_keep_their_date_and_their_purchase(old: Member, alex: Member) -> None:
+    factories.only_rule(per="amount", points=1, valid_months=12)
+    receipt = factories.buy(old, line("50", sku="tent"))
+    merge(old, alex)
+    assert Lot.objects.get(account=alex.pk).expires_at == NOW.replace(year=2028)
+    back = bring_back(receipt.purchase_id)
+    assert (back.points_taken, back.debt, balance(alex)) == (50, 0, 0)
+
+
+def bring_back(purchase_id: int) -> returns.ReturnReceipt:
+    return returns.record(
+        purchase=Purchase.objects.get(pk=purchase_id),
+        reference="back",
+        lines=[returns.ReturnedLine("tent", 1)],
+        occurred_at=NOW,
+        now=NOW,
+    )
+
+
+def test_what_was_spent_before_comes_back_to_the_kept_member(old: Member, alex: Member) -> None:
+    factories.reward()
+    factories.grant(old, 100)
+    done = rewards.redeem(member=old, slug="tenner", now=NOW)
+    merge(old, alex)
+    row = Redemption.objects.get(pk=done.redemption.pk)
+    assert rewards.cancel(redemption=row, why="mistake", now=NOW) == 100
+    assert (balance(old), balance(alex)) == (0, 100)
+
+
+def test_points_that_paid_before_come_back_to_the_kept_member(old: Member, alex: Member) -> None:
+    factories.points_pay("0.01")
+    factories.grant(old, 1_000)
+    receipt = factories.buy(old, line("20", sku="tent"), points=500)
+    merge(old, alex)
+    assert bring_back(receipt.purchase_id).points_restored == 500
+    assert (balance(old), balance(alex)) == (0, 1_000)
+
+
+def test_tier_counts_what_both_earned(old: Member, alex: Member) -> None:
+    factories.tier("gold", 80)
+    factories.buy(old, "50")
+    factories.buy(alex, "50")
+    merge(old, alex)
+    tier = factories.account(alex).tier
+    assert tier is not None
+    assert tier.slug == "gold"
+
+
+# --- All the rest -----------------------------------------------------------------------------
+def test_what_the_person_did_is_the_kept_members(old: Member, alex: Member) -> None:
+    factories.place(interests=["hiking"])
+    factories.outing()
+    outings.register(member=old, code="ridge", now=NOW)
+    factories.buy(old, "50")
+    report = checkins.Report(**factories.PEAK, accuracy_m=9, occurred_at=NOW)
+    checkins.check_in(member=old, report=report, now=NOW)
+    merge(old, alex)
+    assert Purchase.objects.get().member == alex
+    assert Registration.objects.get().member == alex
+    assert set(Interaction.objects.values_list("member", flat=True)) == {alex.pk}
+    assert [s.interest.slug for s in interests.profile(member=alex, at=NOW)] == ["hiking"]
+    assert interests.profile(member=old, at=NOW) == []
+
+
+def test_what_both_did_alike_is_counted_once(old: Member, alex: Member) -> None:
+    factories.outing()
+    for one in (old, alex):
+        outings.register(member=one, code="ridge", now=NOW)
+    merge(old, alex)
+    assert Registration.objects.filter(member=alex).count() == 1
+
+
+def test_old_number_and_telephone_lead_to_the_person(old: Member, alex: Member) -> None:
+    merge(old, alex)
+    present = Member.objects.present()
+    assert present.named(old.number).get() == alex
+    assert present.ids_of([old.number, alex.number]) == {old.number: alex.pk, alex.number: alex.pk}
+    alex.refresh_from_db()
+    assert (alex.phone, present.count()) == ("+14155552671", 1)
+
+
+def test_old_token_answers_for_the_person(old: Member, alex: Member) -> None:
+    signed_in = factories.member()
+    phone = factories.app(signed_in)
+    merging.merge(gone=signed_in, kept=alex, reason="x", by=None, now=timezone.now())
+    assert phone.get("/api/v1/me/").json()["number"] == alex.number
+
+
+def test_no_of_either_binds(old: Member, alex: Member) -> None:
+    consents.stop_marketing(member=old, at=NOW, source="till", now=NOW)
+    merge(old, alex)
+    assert consents.preferences(member=alex)[Channel.INBOX][Purpose.MARKETING] is False
+
+
+# --- Back again -------------------------------------------------------------------------------
+def test_undoing_makes_them_two_as_they_were(old: Member, alex: Member) -> None:
+    factories.outing()
+    outings.register(member=old, code="ridge", now=NOW)
+    factories.buy(old, "50")
+    factories.buy(alex, "7")
+    merging.undo(merge=merge(old, alex), by=None, now=NOW)
+    assert (balance(old), balance(alex)) == (50, 7)
+    assert Purchase.objects.filter(member=old).count() == 1
+    assert Registration.objects.get().member == old
+    old.refresh_from_db()
+    alex.refresh_from_db()
+    assert (old.phone, alex.phone, old.merged_into) == ("+14155552671", None, None)
+
+
+def test_what_was_spent_meanwhile_stays_spent(old: Member, alex: Member) -> None:
+    factories.grant(old, 50)
+    row = merge(old, alex)
+    factories.spend(alex, 20)
+    factories.grant(alex, 5)
+    merging.undo(merge=row, by=None, now=NOW)
+    assert (balance(old), balance(alex)) == (30, 5)
+
+
+def test_debt_goes_over_and_back(old: Member, alex: Member) -> None:
+    factories.only_rule(per="amount", points=1)
+    receipt = factories.buy(old, line("50", sku="tent"))
+    factories.spend(old, 50)
+    bring_back(receipt.purchase_id)
+    row = merge(old, alex)
+    assert factories.account(alex).debt == 50
+    merging.undo(merge=row, by=None, now=NOW)
+    assert (factories.account(old).debt, factories.account(alex).debt) == (50, 0)
+
+
+def test_merge_can_be_done_again_after_undoing(old: Member, alex: Member) -> None:
+    factories.grant(old, 50)
+    merging.undo(merge=merge(old, alex), by=None, now=NOW)
+    merge(old, alex)
+    assert balance(alex) == 50
+
+
+# --- What cannot be ---------------------------------------------------------------------------
+def test_member_is_not_merged_with_itself(alex: Member) -> None:
+    with pytest.raises(Invalid):
+        merge(alex, alex)
+
+
+def test_who_is_gone_is_not_merged_again(old: Member, alex: Member) -> None:
+    kim = factories.member()
+    merge(old, alex)
+    for gone, kept in ((old, kim), (kim, old)):
+        with pytest.raises(merging.NotMergeable):
+            merge(gone, kept)
+
+
+def test_points_at_a_till_keep_a_member_from_going(old: Member, alex: Member) -> None:
+    factories.points_pay()
+    factories.grant(old, 50)
+    tender.hold(member=old, points=50, till="till", now=NOW)
+    with pytest.raises(merging.NotMergeable, match="till"):
+        merge(old, alex)
+
+
+def test_later_merge_is_undone_first(old: Member, alex: Member) -> None:
+    kim = factories.member()
+    first, second = merge(old, alex), merge(alex, kim)
+    with pytest.raises(merging.NotMergeable, match="merged later"):
+        merging.undo(merge=first, by=None, now=NOW)
+    merging.undo(merge=second, by=None, now=NOW + timedelta(days=1))
+    merging.undo(merge=first, by=None, now=NOW + timedelta(days=1))
+    with pytest.raises(merging.NotMergeable, match="before"):
+        merging.undo(merge=first, by=None, now=NOW)

@@ -191,7 +191,7 @@ SELECT is_held_out, count(*), sum(visited), sum(bought), sum(spend), sum(spend *
           JOIN members_interactionkind k ON k.id = i.kind_id
          WHERE i.member_id = j.member_id AND i.occurred_at >= j.due_at
            AND i.occurred_at < j.due_at + make_interval(days => %(days)s)
-           AND k.slug NOT IN ('open', 'click') LIMIT 1) v ON true
+           AND k.is_visit LIMIT 1) v ON true
      WHERE j.campaign_id = %(campaign)s
   ) AS members
  GROUP BY is_held_out

@@ -122,7 +122,9 @@ def attend(*, member: Member, code: str, proof: str, now: datetime) -> Attended:
     typed = proof[:40].upper().translate(LOOKALIKES)
     step = int(now.timestamp() // STEP.total_seconds())
     # Both are compared, whichever fits: the time it takes tells nothing.
-    fits = [hmac.compare_digest(typed, _code(outing, step - back)) for back in (0, 1)]
+    fits = [
+        hmac.compare_digest(typed.encode(), _code(outing, step - back).encode()) for back in (0, 1)
+    ]
     if not any(fits):
         raise WrongCode("That is not the code shown at the outing now; scan it again.")
     return _record(outing, member, now)
@@ -130,6 +132,8 @@ def attend(*, member: Member, code: str, proof: str, now: datetime) -> Attended:
 
 def tick(*, member: Member, outing: Outing, now: datetime) -> Attended:
     """Staff saw the member there: attendance without the code, until a day after the end."""
+    if outing.is_cancelled:
+        raise OutingNotOn("This outing was cancelled.")
     if now > outing.ends_at + timedelta(days=1) or now < outing.starts_at - EARLY:
         raise OutingNotOn("Attendance is noted from an hour before until a day after.")
     return _record(outing, member, now)

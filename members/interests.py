@@ -91,9 +91,9 @@ def state(*, member: Member, levels: Mapping[str, float], now: datetime) -> None
     known = {interest.slug: interest for interest in Interest.objects.filter(slug__in=levels)}
     for slug, level in levels.items():
         if slug not in known:
-            raise Invalid(f"There is no interest '{slug}'.", pointer=f"/{slug}")
+            raise Invalid(f"There is no interest '{slug}'.", pointer=f"/interests/{slug}")
         if not 0 <= level <= 1:
-            raise Invalid("A level lies between 0 and 1.", pointer=f"/{slug}")
+            raise Invalid("A level lies between 0 and 1.", pointer=f"/interests/{slug}")
     with transaction.atomic():
         InterestStatement.objects.filter(member=member).exclude(interest__slug__in=levels).delete()
         InterestStatement.objects.bulk_create(

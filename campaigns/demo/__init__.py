@@ -22,9 +22,9 @@ from campaigns import clock, files, launching
 from campaigns.demo import people
 from campaigns.models import Campaign
 from loyalty import baskets, behaviour, checkins, places, purchases, rewards
-from loyalty.models import Place, Product, Reward, Tier
+from loyalty.models import Outing, Place, PointsPolicy, Product, Reward, Session, Tier
 from members import signing_in
-from members.models import Device, Member, Programme, Store, User
+from members.models import Device, Interest, Member, Programme, Store, User
 
 FOLDER = Path(str(resources.files("campaigns.demo")))
 FILES = ("stores", "products", "places", "occasions")
@@ -61,6 +61,7 @@ def load(*, now: datetime) -> dict[str, int]:
     _words()
     _staff()
     _rewards_and_tiers()
+    _what_is_on(now=now)
     members = people.enrol(chance, now=now - HISTORY)
     people.enrol_alex(now=now - timedelta(days=90))
     _devices(members, now=now)
@@ -118,8 +119,31 @@ def _rewards_and_tiers() -> None:
                 stock=40,
                 per_member=2,
             ),
+            Reward(slug="mug", name="Enamel mug", kind="gift", points=150, stock=25),
+            Reward(slug="climbing-day", name="A day on the rock", kind="experience", points=400),
         ]
     )
+    PointsPolicy.objects.update(point_value=Decimal("0.01"), point_currency="USD")
+
+
+def _what_is_on(*, now: datetime) -> None:
+    climb = Reward.objects.get(slug="climbing-day")
+    Session.objects.create(
+        reward=climb, starts_at=now + timedelta(days=20), where="Boulder Canyon", seats=8
+    )
+    for code, name, starts_at, store, interest in (
+        ("film-night", "Film night: the north face", now + timedelta(minutes=30), "denver", "snow"),
+        ("ridge-walk", "A walk on the ridge", now + timedelta(days=9), None, "hiking"),
+    ):
+        outing = Outing.objects.create(
+            code=code,
+            name=name,
+            starts_at=starts_at,
+            ends_at=starts_at + timedelta(hours=4),
+            store=Store.objects.get(code=store) if store else None,
+            capacity=30,
+        )
+        outing.interests.set(Interest.objects.filter(slug=interest))
 
 
 def _devices(members: Sequence[Member], *, now: datetime) -> None:

@@ -87,6 +87,12 @@ GROUPS: tuple[tuple[str, bool, tuple[Link, ...]], ...] = (
             Link("Products", "loyalty_product_changelist", "backpack", "loyalty.view_product"),
             Link("Places", "loyalty_place_changelist", "landscape", "loyalty.view_place"),
             Link("Outings", "loyalty_outing_changelist", "hiking", "loyalty.view_outing"),
+            Link(
+                "Who comes",
+                "loyalty_registration_changelist",
+                "how_to_reg",
+                "loyalty.view_registration",
+            ),
             Link("Tiers", "loyalty_tier_changelist", "stairs", "loyalty.view_tier"),
             Link(
                 "Points policy",

@@ -1,6 +1,7 @@
 """Fields that take what they are and nothing like it: a number is not a text, nor NaN a number."""
 
 import math
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from rest_framework import serializers
 
 BIGGEST = 2**31 - 1
+PLAIN = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 
 
 class Text(serializers.CharField):
@@ -59,6 +61,9 @@ class Money(serializers.DecimalField):
 
     def to_internal_value(self, data: Any) -> Decimal:
         if isinstance(data, bool) or not isinstance(data, int | float | Decimal | str):
+            self.fail("invalid")
+        # Decimal itself takes "1_000", " 5 " and "1e5" as well; a till that sends them is broken.
+        if isinstance(data, str) and PLAIN.fullmatch(data) is None:
             self.fail("invalid")
         return Decimal(super().to_internal_value(str(data)))
 

@@ -54,7 +54,14 @@ def read(shape: type[Serializer[Any]], request: Request, **options: Any) -> dict
     # The parser is not asked when there is no body at all, so nobody else notices.
     if request.META.get("CONTENT_LENGTH") in (None, "", "0"):
         raise Invalid("A JSON object is due in the body.")
+    request.body_was_read = True  # type: ignore[attr-defined]
     return _checked(shape(data=request.data, **options))
+
+
+def refuse_unread(request: Request) -> None:
+    """Refuse a body that the operation did not ask for: it would be ignored without a word."""
+    if not hasattr(request, "body_was_read") and request.data:
+        raise Invalid("This operation takes nothing in the body.")
 
 
 def read_query(shape: type[Serializer[Any]], request: Request) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api import callers
+from config.api import callers, serializers
 from config.errors import Invalid
 from members import idempotency
 
@@ -25,6 +25,7 @@ def answer_once(request: Request, do: Callable[[], tuple[int, dict[str, Any]]]) 
     exceptions roll everything back, the key included. Decimals in the body become strings, times
     ISO 8601.
     """
+    serializers.refuse_unread(request)
     key = request.headers.get(HEADER)
     if key is not None and PRINTABLE.fullmatch(key) is None:
         raise Invalid(f"{HEADER} is 1 to 255 printable ASCII characters.")

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -14,11 +14,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from config.admin.columns import shown
-from config.admin.rows import Admin, ReadOnlyAdmin, ReadOnlyInline
+from config.admin.rows import Admin, ReadOnlyAdmin, ReadOnlyInline, staff_of
 from config.errors import Refusal
 from loyalty import outings
 from loyalty.models import Outing, Registration
-from members import cards
+from members import cards, roles
 
 REFRESH_S = 15
 
@@ -40,6 +40,10 @@ class Roster(ReadOnlyInline):
     fields = ("member", "state", "registered_at", "attended_at", "points")
     readonly_fields = fields
     verbose_name_plural = "who comes"
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Registration]":
+        rows = super().get_queryset(request).select_related("member")
+        return roles.rows_seen(rows, user=staff_of(request), store="member__home_store")
 
 
 @admin.register(Outing)
@@ -76,8 +80,11 @@ class OutingAdmin(Admin):
     def code_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """The code of this minute, to be shown where the outing is."""
         rows = self.get_queryset(request)
+        user = staff_of(request)
         if not self.has_view_permission(request):
             rows = rows.none()
+        elif user.store_id is not None:  # Whoever has the code can hand out its points.
+            rows = rows.filter(Q(store=user.store_id) | Q(store__isnull=True))
         outing = get_object_or_404(rows, pk=object_id)
         code = outings.code_of(outing=outing, at=timezone.now())
         context = {

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from config.api import callers, writes
 from config.api.fields import Text
-from config.api.serializers import StrictSerializer, read
+from config.api.serializers import StrictSerializer, read, refuse_unread
 from loyalty import statements, tiers
 from loyalty.models import Entry, Tier
 from members import cards, joining, privacy
@@ -110,6 +110,7 @@ class Me(APIView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request) -> Response:
+        refuse_unread(request)
         privacy.erase(member=callers.member_of(request), now=timezone.now())
         return Response(status=204)
 

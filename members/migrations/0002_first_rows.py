@@ -33,6 +33,11 @@ KINDS = {
     "tier-change": ("Tier changed", 0.0, 90, False),
     "seat-found": ("Seat found for who waited", 0.0, 90, False),
 }
+# Of these, the ones in which somebody came, by themself: what the lift of a campaign counts.
+VISITS = {
+    "purchase", "outing", "check-in", "review", "photo", "add-to-basket", "share", "search", "view",
+    "store-visit", "survey-answer",
+}  # fmt: skip
 
 
 def create(apps: Any, schema_editor: Any) -> None:
@@ -46,7 +51,14 @@ def create(apps: Any, schema_editor: Any) -> None:
     kind = apps.get_model("members", "InteractionKind")
     kind.objects.bulk_create(
         [
-            kind(slug=slug, name=name, weight=weight, half_life_days=days, is_open=is_open)
+            kind(
+                slug=slug,
+                name=name,
+                weight=weight,
+                half_life_days=days,
+                is_open=is_open,
+                is_visit=slug in VISITS,
+            )
             for slug, (name, weight, days, is_open) in KINDS.items()
         ]
     )

@@ -26,6 +26,9 @@ class InteractionKind(models.Model):
     is_open = models.BooleanField(
         default=False, help_text="Apps and shops may report it; the others only Cairn itself."
     )
+    is_visit = models.BooleanField(
+        default=False, help_text="They came: to a shop, a place or the web. Lift counts these."
+    )
 
     class Meta:
         ordering = ["-weight"]

@@ -83,7 +83,7 @@ def test_own_word_replaces_what_was_said_before(phone: APIClient) -> None:
 
 @pytest.mark.parametrize(
     ("levels", "pointer"),
-    [({"sailing": 0.5}, "/sailing"), ({"snow": 1.5}, "/interests/snow")],
+    [({"sailing": 0.5}, "/interests/sailing"), ({"snow": 1.5}, "/interests/snow")],
 )
 def test_interest_that_cannot_be_is_refused_by_name(
     phone: APIClient, levels: dict[str, float], pointer: str

@@ -115,7 +115,7 @@ def test_return_answers_with_what_it_took(alex: Member, till: APIClient) -> None
     till.post(PURCHASES, factories.purchase_body(alex, reference="r1"))
     answer = bring_back(till, "r1")
     assert (answer.status_code, answer.json()) == (
-        201, {"points_taken": 10, "debt": 0, "balance": 10},
+        201, {"points_taken": 10, "debt": 0, "points_restored": 0, "balance": 10},
     )  # fmt: skip
     assert bring_back(till, "r1").status_code == 200
 
@@ -125,7 +125,7 @@ def test_points_that_were_spent_are_owed(alex: Member, till: APIClient) -> None:
     factories.spend(alex, 15, now=timezone.now())
     both = [{"sku": "tent", "quantity": 2}]
     assert bring_back(till, "r1", lines=both).json() == {
-        "points_taken": 5, "debt": 15, "balance": 0,
+        "points_taken": 5, "debt": 15, "points_restored": 0, "balance": 0,
     }  # fmt: skip
 
 
@@ -180,3 +180,14 @@ def test_return_costs_the_same_for_every_receipt(
                 headers={"Idempotency-Key": reference},
             )
             assert answer.status_code == 201
+
+
+@pytest.mark.parametrize("price", ["1_000", " 5 ", "1e3", "٣", "1,5", "+5", "0x10", "5.", ".5"])
+def test_price_that_only_looks_like_one_is_refused(
+    till: APIClient, alex: Member, price: str
+) -> None:
+    line = {"sku": "tent", "quantity": 1, "unit_price": price}
+    answer = till.post(PURCHASES, factories.purchase_body(alex, lines=[line]))
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (
+        400, "/lines/0/unit_price",
+    )  # fmt: skip

@@ -86,6 +86,18 @@ def test_key_without_the_scope_is_refused(name: str) -> None:
     assert write.send(scene).status_code == 403
 
 
+@pytest.mark.parametrize("name", [name for name in WRITES if not WRITES[name].body])
+@pytest.mark.parametrize("body", [{"points": 1_000}, b"{", b"[1]", b"\x00", b"[" * 100_000])
+def test_body_that_nobody_asked_for_is_refused(name: str, body: Any) -> None:
+    write, scene = ready(name)
+    write.path(scene)
+    write.client(scene)
+    before = factories.row_counts()
+    answer = write.send(scene, body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+    assert factories.row_counts() == before
+
+
 @pytest.mark.parametrize("name", KEYED)
 def test_same_key_and_body_gets_the_first_answer_again(name: str) -> None:
     write, scene = ready(name)

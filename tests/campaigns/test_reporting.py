@@ -277,6 +277,16 @@ def test_lift_does_not_count_opens_and_clicks_as_visits() -> None:
     assert report["arms"]["treated"]["visit"]["mean"] == pytest.approx(1 / 3)
 
 
+@pytest.mark.parametrize("kind", ["tier-change", "points-expiring", "birthday", "seat-found"])
+def test_lift_does_not_count_what_cairn_itself_writes_down_as_visits(kind: str) -> None:
+    scenes.draft()
+    (member,) = scenes.readers(1)
+    entered([member], held_out=False)
+    scenes.did(member, kind, at=DUE + DAY)
+    report = reporting.lift(Campaign.objects.get(), now=LATER)
+    assert report["arms"]["treated"]["visit"]["mean"] == 0
+
+
 def test_lift_of_nobody_is_nothing_yet() -> None:
     scenes.draft()
     report = reporting.lift(Campaign.objects.get(), now=LATER)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from loyalty import outings
 from loyalty.models import Outing, Registration
 from tests import factories
+from tests.staff import SignIn
 
 pytestmark = pytest.mark.django_db
 
@@ -62,3 +63,26 @@ def test_capacity_below_what_is_taken_is_refused(marketer: Client, ridge: Outing
     )
     errors = answer.context["adminform"].form.errors
     assert errors["capacity"] == ["2 seats are taken already."]
+
+
+# --- Another store's --------------------------------------------------------------------------
+def test_clerk_sees_who_comes_of_the_own_store_only(sign_in: SignIn, ridge: Outing) -> None:
+    here, there = factories.store("here"), factories.store("there")
+    for store, name in ((here, "Ours"), (there, "Theirs")):
+        one = factories.member(home_store=store, given_name=name)
+        outings.register(member=one, code="ridge", now=ridge.starts_at - timedelta(minutes=1))
+    clerk = sign_in("Clerk", store=here)
+    page = clerk.get(reverse("admin:loyalty_outing_change", args=[ridge.pk])).content.decode()
+    assert ("Ours" in page, "Theirs" in page) == (True, False)
+
+
+def test_clerk_is_not_shown_the_code_of_another_stores_outing(sign_in: SignIn) -> None:
+    here, there = factories.store("here"), factories.store("there")
+    clerk = sign_in("Clerk", store=here)
+    answers = [
+        clerk.get(
+            reverse("admin:loyalty_outing_code", args=[factories.outing(code, store=store).pk])
+        ).status_code
+        for code, store in (("a", here), ("b", there), ("c", None))
+    ]
+    assert answers == [200, 404, 200]

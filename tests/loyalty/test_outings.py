@@ -194,6 +194,21 @@ def test_refused_attendance_leaves_nothing_behind(alex: Member) -> None:
     assert not Registration.objects.filter(member=alex).exists()
 
 
+@pytest.mark.parametrize("proof", ["é", "日本語", "\x00", "🏔" * 6])
+def test_code_nobody_could_be_shown_is_wrong(alex: Member, proof: str) -> None:
+    with pytest.raises(outings.WrongCode):
+        come(alex, factories.outing(), proof=proof)
+
+
+def test_cancelled_outing_pays_nobody_not_even_by_hand(alex: Member) -> None:
+    ridge = factories.outing()
+    outings.register(member=alex, code="ridge", now=NOW)
+    Outing.objects.update(is_cancelled=True)
+    ridge.refresh_from_db()
+    with pytest.raises(outings.OutingNotOn):
+        outings.tick(member=alex, outing=ridge, now=ridge.starts_at)
+
+
 def test_staff_may_note_who_came_until_the_day_after(alex: Member) -> None:
     ridge = factories.outing()
     late = ridge.ends_at + timedelta(days=1)

@@ -168,7 +168,7 @@ def test_sidebar_offers_only_what_opens(sign_in: SignIn, here: Store) -> None:
     assert titles == [
         "Today", "Enrol", "Members", "Consents", "Purchases", "Check-ins", "Rewards",
         "Redemptions", "Waiting lists", "Grants", "Vouchers",
-        "Products", "Places", "Outings", "Tiers",
+        "Products", "Places", "Outings", "Who comes", "Tiers",
     ]  # fmt: skip
     links = [item["link"] for group in groups for item in group["items"]]
     assert {client.get(link).status_code for link in links} == {200}

@@ -6,7 +6,8 @@ All of them may run late, and again at any time; beat and the foreground clock s
 from collections.abc import Callable
 from datetime import datetime
 
-from loyalty import checkins, expiry, tiers, vouchers
+from loyalty import acts, checkins, expiry, tiers, vouchers
+from members import birthdays, profiles
 
 type Sweep = Callable[..., int]
 
@@ -15,11 +16,14 @@ OFTEN: dict[str, Sweep] = {
     "expired": expiry.expire,
     "holds released": vouchers.release_lapsed,
     "positions dropped": checkins.forget_positions,
+    "birthdays": birthdays.celebrate,
+    "acts paid": acts.pay_recent,
 }
 NIGHTLY: dict[str, Sweep] = {
     "tiers changed": lambda *, now: tiers.qualify(at=now),
     "lapsed": expiry.lapse_inactive,
     "warned": expiry.warn,
+    "profiles complete": lambda *, now: profiles.complete(now=now),
 }
 
 

@@ -8,7 +8,9 @@ from .entry import Entry
 from .lot import Lot, LotUse
 from .outing import Outing, Registration
 from .place import Place
+from .post import Post
 from .purchase import Purchase, PurchaseLine, Return, ReturnLine
+from .referral import Referral, ReferralCode
 from .reward import Redemption, Reward
 from .voucher import Voucher
 
@@ -24,10 +26,13 @@ __all__ = [
     "Outing",
     "Place",
     "PointsPolicy",
+    "Post",
     "Product",
     "Purchase",
     "PurchaseLine",
     "Redemption",
+    "Referral",
+    "ReferralCode",
     "Registration",
     "Return",
     "ReturnLine",

@@ -49,6 +49,9 @@ class PointsPolicy(models.Model):
     grace_days = models.PositiveSmallIntegerField(
         default=30, help_text="For points that come back after their date."
     )
+    return_days = models.PositiveSmallIntegerField(
+        default=14, help_text="A purchase that is so old was kept: a referral counts then."
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "points policy"

@@ -17,6 +17,7 @@ KINDS = {
     "outing": ("Outing attended", 1.0, 270, False),
     "check-in": ("Check-in", 0.8, 180, False),
     "survey-answer": ("Survey answer", 1.5, 365, False),
+    "survey": ("Survey sent in", 0.0, 90, False),
     "review": ("Review", 0.6, 270, False),
     "photo": ("Photo", 0.6, 270, False),
     "challenge": ("Challenge completed", 0.8, 270, False),
@@ -28,7 +29,9 @@ KINDS = {
     "store-visit": ("Store visit", 0.0, 90, True),
     "open": ("Message opened", 0.02, 30, False),
     "birthday": ("Birthday", 0.0, 90, False),
+    "profile-complete": ("Profile completed", 0.0, 90, False),
     "referral": ("Recommended us", 0.0, 90, False),
+    "referred": ("Came on a recommendation", 0.0, 90, False),
     "points-expiring": ("Points about to expire", 0.0, 90, False),
     "tier-change": ("Tier changed", 0.0, 90, False),
 }

@@ -194,6 +194,7 @@ REST_FRAMEWORK = {
         # Views that name them with `throttle_scope`
         "guess": "30/m",
         "export": "10/h",
+        "post": "60/h",
         # Sign-in: per address, and over everybody
         "sign-in": "30/m",
         "sign-in-everybody": "3000/m",
@@ -240,6 +241,8 @@ STATIC_URL = "static/"
 STATIC_ROOT = STATE_DIR / "static"
 WHITENOISE_USE_FINDERS = not IS_PRODUCTION
 WHITENOISE_AUTOREFRESH = False
+# Pictures of members. No web server shows this folder: views do, to whom they may be shown.
+MEDIA_ROOT = STATE_DIR / "media"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 APPEND_SLASH = True

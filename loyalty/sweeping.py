@@ -6,7 +6,7 @@ All of them may run late, and again at any time; beat and the foreground clock s
 from collections.abc import Callable
 from datetime import datetime
 
-from loyalty import acts, checkins, expiry, tiers, vouchers
+from loyalty import acts, checkins, expiry, referrals, tiers, vouchers
 from members import birthdays, profiles
 
 type Sweep = Callable[..., int]
@@ -23,6 +23,7 @@ NIGHTLY: dict[str, Sweep] = {
     "tiers changed": lambda *, now: tiers.qualify(at=now),
     "lapsed": expiry.lapse_inactive,
     "warned": expiry.warn,
+    "referrals counted": referrals.pay_kept,
     "profiles complete": lambda *, now: profiles.complete(now=now),
 }
 

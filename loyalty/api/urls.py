@@ -2,7 +2,18 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from loyalty.api import interactions, me, outings, places, purchases, rewards
+from loyalty.api import (
+    enrolment,
+    interactions,
+    me,
+    outings,
+    places,
+    posts,
+    purchases,
+    referrals,
+    rewards,
+    surveys,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("me/", me.Me.as_view()),
@@ -10,11 +21,20 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("me/export/", me.Export.as_view()),
     path("me/points/", me.Points.as_view()),
     path("me/points/entries/", me.Entries.as_view()),
+    path("me/referral/", referrals.MyReferral.as_view()),
+    path("members/", enrolment.Members.as_view()),
+    path("members/lookup/", enrolment.Lookup.as_view()),
     path("places/", places.Places.as_view()),
     path("check-ins/", places.CheckIns.as_view()),
     path("outings/", outings.Outings.as_view()),
     path("outings/<str:code>/registration/", outings.Registrations.as_view()),
     path("outings/<str:code>/attendance/", outings.Attendance.as_view()),
+    path("surveys/", surveys.Surveys.as_view()),
+    path("surveys/<str:slug>/", surveys.Survey.as_view()),
+    path("posts/", posts.Posts.as_view()),
+    path("posts/<int:post_id>/", posts.OnePost.as_view()),
+    path("posts/<int:post_id>/picture/", posts.Picture.as_view()),
+    path("me/posts/", posts.MyPosts.as_view()),
     path("rewards/", rewards.Rewards.as_view()),
     path("redemptions/", rewards.Redemptions.as_view()),
     path("vouchers/", rewards.Vouchers.as_view()),

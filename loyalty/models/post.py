@@ -28,6 +28,9 @@ class Post(models.Model):
     stars = models.PositiveSmallIntegerField(null=True)
     text = models.TextField(blank=True)
     picture = models.FileField(max_length=120, blank=True)
+    digest = models.CharField(
+        max_length=64, blank=True, editable=False, help_text="SHA-256 of the picture as we keep it."
+    )
     is_verified = models.BooleanField(
         default=False, help_text="Bought the product, or checked in at the place, before."
     )
@@ -61,6 +64,9 @@ class Post(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["member", "place"], condition=Q(kind="review"), name="place_reviewed_once"
+            ),
+            models.UniqueConstraint(
+                fields=["member", "digest"], condition=Q(kind="photo"), name="photo_posted_once"
             ),
             models.CheckConstraint(
                 condition=Q(product__isnull=True, place__isnull=False)

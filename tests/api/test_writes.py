@@ -50,6 +50,7 @@ def test_every_write_is_tried() -> None:
             write.path(cast("Scene", SimpleNamespace(
                 receipt="<str:reference>", code="<str:code>", message="<int:message_id>",
                 outing=SimpleNamespace(code="<str:code>"),
+                survey="<str:slug>", post="<int:post_id>",
             )))
         ]
     }  # fmt: skip
@@ -114,6 +115,7 @@ def changed(body: dict[str, Any]) -> dict[str, Any]:
     first = next(iter(body))
     other = {
         "interests": {"hiking": 0.8}, "channels": {}, "latitude": 40.25, "reward": "other",
+        "answers": {"score": 2},
         "interactions": [{**one, "reference": "i2"} for one in body.get("interactions", [])],
     }  # fmt: skip
     return {**body, first: other.get(first, "other@example.com")}

@@ -212,6 +212,12 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "PostKind": "loyalty.models.post.Post.Kind",
+        "PostState": "loyalty.models.post.Post.State",
+        "QuestionKind": "members.models.survey.Question.Kind",
+        "SurveyKind": "members.models.survey.Survey.Kind",
+    },
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_INCLUDE_SCHEMA": False,

@@ -139,7 +139,8 @@ def picture_of(*, post_id: int, member: Member) -> Post:
     """A post with a picture that this member may see: an accepted one, or their own."""
     rows = Post.objects.exclude(picture="")
     row = rows.filter(pk=post_id).first()
-    if row is None or (row.state != State.ACCEPTED and row.member_id != member.pk):
+    is_seen = row is not None and (row.state == State.ACCEPTED or row.member_id == member.pk)
+    if row is None or not is_seen or not default_storage.exists(str(row.picture)):
         raise NotFound("There is no such picture.")
     return row
 

@@ -175,7 +175,8 @@ def _due(before: datetime, *, after: int) -> list[tuple[int, int, int]]:
     """The next (referral, referrer, referee) whose purchase was kept."""
     with connection.cursor() as cursor:
         cursor.execute(_DUE, [after, before, BATCH])
-        return cursor.fetchall()
+        due: list[tuple[int, int, int]] = cursor.fetchall()
+        return due
 
 
 def _kept(ids: Sequence[int], before: datetime) -> dict[int, int]:

@@ -4,8 +4,9 @@ The score is the share of 9s and 10s less the share of 0 to 6, in points from -1
 (Reichheld, The One Number You Need to Grow, Harvard Business Review, December 2003).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db.models import Avg, Count, F, Func, Q, QuerySet
 
@@ -64,7 +65,7 @@ def table(
 
 def _tally(
     question: Question,
-    total: dict[str, int] | None,
+    total: Mapping[str, Any] | None,
     ticked: dict[str, int],
     answers: QuerySet[Answer],
 ) -> Tally:

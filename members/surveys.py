@@ -81,21 +81,21 @@ def submit(
     given = _checked(asked, answers)
     before = Submission.objects.filter(survey=asked.survey, member=member).count()
     submission = Submission(survey=asked.survey, member=member, round=before + 1, submitted_at=now)
-    try:
-        with transaction.atomic():
-            submission.save(force_insert=True)
-    except IntegrityError as error:
-        raise SurveyAnswered("You have answered this survey already.") from error
-    for answer in given:
-        answer.submission = submission
-    Answer.objects.bulk_create(given)
     taught = [
         slug
         for answer in given
         if answer.question.kind == Question.Kind.INTEREST
         for slug in answer.options
     ]
-    interactions.record(_facts(submission, given, taught, now=now), now=now)
+    try:
+        with transaction.atomic():
+            submission.save(force_insert=True)
+            for answer in given:
+                answer.submission = submission
+            Answer.objects.bulk_create(given)
+            interactions.record(_facts(submission, given, taught, now=now), now=now)
+    except IntegrityError as error:
+        raise SurveyAnswered("You have answered this survey already.") from error
     return submission, taught
 
 

@@ -39,7 +39,7 @@ class PostAdmin(ReadOnlyAdmin):
     when_empty = "Nobody has posted yet. Members review products and show photos in the app."
 
     def get_urls(self) -> list[URLPattern]:
-        def at(tail: str, view: Any) -> URLPattern:
+        def at(tail: str, view: Any) -> Any:
             wrapped = self.admin_site.admin_view(view)
             return path(f"<int:object_id>/{tail}/", wrapped, name=f"loyalty_post_{tail}")
 
@@ -87,7 +87,7 @@ class PostAdmin(ReadOnlyAdmin):
 
     def picture_view(self, request: HttpRequest, object_id: int) -> HttpResponse | FileResponse:
         row = self._seen(request, str(object_id))
-        if not row.picture:
+        if not row.picture or not row.picture.storage.exists(row.picture.name):
             raise Http404
         return FileResponse(
             row.picture.open(), content_type="image/jpeg", headers={"Cache-Control": "no-store"}

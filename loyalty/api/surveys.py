@@ -66,7 +66,7 @@ class AnsweredOut(serializers.Serializer[Any]):
 
 
 class Surveys(APIView):
-    @extend_schema(responses=SurveysOut)
+    @extend_schema(operation_id="surveys_list", responses=SurveysOut)
     def get(self, request: Request) -> Response:
         found = questionnaires.offered(member=callers.member_of(request), now=timezone.now())
         shown = [

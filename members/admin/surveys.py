@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.contrib.postgres.forms import SimpleArrayField
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -42,6 +42,8 @@ class QuestionForm(forms.ModelForm):  # type: ignore[type-arg]
         kind = said.get("kind")
         options = [option.strip() for option in said.get("options") or [] if option.strip()]
         said["options"] = options
+        if "kind" in self.changed_data and self.instance.pk and self.instance.answers.exists():
+            self.add_error("kind", "It was answered as it is; ask another question instead.")
         if len(set(options)) < len(options):
             self.add_error("options", "One of these is there twice.")
         elif kind in LISTED and not options:
@@ -85,7 +87,8 @@ class SurveyAdmin(Admin):
     when_empty = "Nobody is asked anything yet. Write the first survey: three questions are enough."
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Survey]":
-        return super().get_queryset(request).annotate(times=Count("submissions"))
+        rows: QuerySet[Survey] = super().get_queryset(request)
+        return rows.annotate(times=Count("submissions"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("slug",) if obj else ()  # Earn rules and campaigns name it.
@@ -94,7 +97,7 @@ class SurveyAdmin(Admin):
         return {} if obj else {"slug": ("title",)}
 
     def get_urls(self) -> list[URLPattern]:
-        def at(tail: str, view: Any) -> URLPattern:
+        def at(tail: str, view: Any) -> Any:
             wrapped = self.admin_site.admin_view(view)
             return path(f"<int:object_id>/{tail}/", wrapped, name=f"members_survey_{tail}")
 
@@ -114,7 +117,7 @@ class SurveyAdmin(Admin):
         }
         return TemplateResponse(request, "members/admin/survey_results.html", context)
 
-    def export_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+    def export_view(self, request: HttpRequest, object_id: int) -> StreamingHttpResponse:
         survey, rows = self._seen(request, object_id)
         if not staff_of(request).has_perm(roles.EXPORT_MEMBERS):
             raise PermissionDenied

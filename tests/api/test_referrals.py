@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from loyalty import referrals
 from loyalty.models import Referral
-from members.models import Member
+from members.models import Member, User
 from tests import factories
 from tests.staff import SignIn
 
@@ -88,7 +88,7 @@ def test_marketer_lets_a_flagged_one_count(flagged: Referral, marketer: Client) 
 
 def test_nobody_clears_their_own(flagged: Referral, sign_in: SignIn) -> None:
     client = sign_in()
-    user = Member._meta.get_field("user").related_model.objects.get()
+    user = User.objects.get()
     Member.objects.filter(pk=flagged.referee_id).update(user=user)
     assert "ask a colleague" in clear(client, flagged).content.decode()
     flagged.refresh_from_db()

@@ -1,4 +1,4 @@
-"""The staff's door to posts: what waits, accepted or rejected with a reason, one after the other."""
+"""The staff's door to posts: what waits, accepted or rejected with a reason, one by one."""
 
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,6 @@
 """Reviews and photos: written once, seen when accepted, paid once, gone when taken down."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ def test_accepted_review_is_seen_and_paid_and_teaches(
     assert (post.points, balance(alex)) == (30, 30)
     assert list(community.shown(subject=tent)) == [post]
     fact = Interaction.objects.get(kind__slug="review")
-    assert (fact.sku, fact.category, fact.value) == ("tent", "tents", 4)
+    assert (fact.sku, fact.category, fact.value) == ("tent", "tents", Decimal(4))
     assert fact.interests == [factories.interest("camping").pk]
     assert auditing.audit().findings == ()
 

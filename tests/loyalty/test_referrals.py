@@ -78,7 +78,7 @@ def test_code_that_nobody_has_is_refused_and_nobody_joins(alex: Member, code: st
 
 def test_code_drawn_before_is_drawn_again(alex: Member, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = iter("A" * 16 + "B" * 8)
-    monkeypatch.setattr(referrals.secrets, "choice", lambda _: next(drawn))
+    monkeypatch.setattr("loyalty.referrals.secrets.choice", lambda _: next(drawn))
     assert code_of(alex) == "AAAAAAAA"
     assert code_of(factories.member()) == "BBBBBBBB"
 

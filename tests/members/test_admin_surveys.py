@@ -114,3 +114,14 @@ def test_list_opens(answered: Survey, marketer: Client) -> None:
     answer = marketer.get(reverse("admin:members_survey_changelist"))
     assert answer.context["cl"].result_list[0].times == 2
     assert marketer.get(page("change", answered)).status_code == 200
+
+
+def test_question_that_was_answered_stays_of_its_kind(answered: Survey, marketer: Client) -> None:
+    score = answered.questions.get(key="score")
+    form = typed(
+        {"key": "score", "kind": "text", "id": score.pk, "survey": answered.pk},
+        title="Feedback",
+    )
+    marketer.post(page("change", answered), {**form, "questions-INITIAL_FORMS": 1})
+    score.refresh_from_db()
+    assert score.kind == "scale"

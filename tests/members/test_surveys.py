@@ -134,7 +134,8 @@ def test_each_time_is_an_interaction_with_the_score_in_it(alex: Member) -> None:
     submit(alex, score=3)
     submit(alex, score=10, now=NOW + DAY)
     rows = Interaction.objects.filter(kind__slug="survey").order_by("occurred_at")
-    assert [(row.category, row.value) for row in rows] == [("feedback", 3), ("feedback", 10)]
+    said = [(row.category, row.value) for row in rows]
+    assert said == [("feedback", Decimal(3)), ("feedback", Decimal(10))]
 
 
 def test_interests_that_are_ticked_are_learnt(alex: Member) -> None:

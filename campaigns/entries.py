@@ -8,6 +8,7 @@ import calendar
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -26,13 +27,26 @@ KEYS: dict[str, tuple[set[str], set[str]]] = {
     "member_date": ({"date"}, {"offset_days", "local_time"}),
     "interaction": (
         {"interaction"},
-        {"delay_minutes", "place", "category", "sku", "interest"},
+        {
+            "delay_minutes",
+            "place",
+            "category",
+            "sku",
+            "interest",
+            "value_at_least",
+            "value_at_most",
+        },
     ),
     "recurring": ({"crontab"}, set()),
 }
 MEMBER_DATES = ("birthday", "joined")
 TRIGGERED = "interaction"
-NUMBERS = {"offset_days": (-400, 400), "delay_minutes": (0, 86_400)}
+NUMBERS = {
+    "offset_days": (-400, 400),
+    "delay_minutes": (0, 86_400),
+    "value_at_least": (0, 1_000_000),
+    "value_at_most": (0, 1_000_000),
+}
 LONGEST = 100
 FIRST_YEAR, LAST_YEAR = 2000, 2999
 EPOCH = datetime(2027, 1, 1, tzinfo=UTC)
@@ -114,12 +128,23 @@ def moments(
 
 
 def matches(entry: Mapping[str, Any], *, kind: str, facts: Mapping[str, Any]) -> bool:
-    """Whether an interaction of this kind enters; `facts`: place, category, sku, interests."""
+    """Whether an interaction of this kind enters; `facts`: place, category, sku, interests, and
+    its value, a number or None."""
     if entry["kind"] != TRIGGERED or entry["interaction"] != kind:
         return False
     if any(key in entry and entry[key] != facts.get(key) for key in ("place", "category", "sku")):
         return False
+    if not _is_within(entry, facts.get("value")):
+        return False
     return "interest" not in entry or entry["interest"] in facts.get("interests", ())
+
+
+def _is_within(entry: Mapping[str, Any], value: Decimal | None) -> bool:
+    """Whether the value, of a survey the score, is one that the entry asks for."""
+    low, high = entry.get("value_at_least"), entry.get("value_at_most")
+    if value is None:
+        return low is None and high is None
+    return (low is None or value >= low) and (high is None or value <= high)
 
 
 def anniversary_keys(day: date) -> list[tuple[int, int]]:

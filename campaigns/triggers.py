@@ -46,6 +46,7 @@ def answer(*, now: datetime, limit: int = BATCH) -> int:
                         "place": row.place,
                         "category": row.category,
                         "sku": row.sku,
+                        "value": row.value,
                         "interests": [names.get(pk) for pk in row.interests],
                     },
                 )

@@ -194,6 +194,7 @@ REST_FRAMEWORK = {
         # Views that name them with `throttle_scope`
         "guess": "30/m",
         "export": "10/h",
+        "post": "60/h",
         # Sign-in: per address, and over everybody
         "sign-in": "30/m",
         "sign-in-everybody": "3000/m",
@@ -211,17 +212,21 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "HoldState": "loyalty.models.hold.Hold.State",
+        "RedemptionState": "loyalty.models.reward.Redemption.State",
+        "VoucherState": "loyalty.models.voucher.Voucher.State",
+        "PostKind": "loyalty.models.post.Post.Kind",
+        "PostState": "loyalty.models.post.Post.State",
+        "QuestionKind": "members.models.survey.Question.Kind",
+        "SurveyKind": "members.models.survey.Survey.Kind",
+    },
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
-    "ENUM_NAME_OVERRIDES": {
-        "HoldState": "loyalty.models.hold.Hold.State",
-        "RedemptionState": "loyalty.models.reward.Redemption.State",
-        "VoucherState": "loyalty.models.voucher.Voucher.State",
-    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.api.openapi.finish",
@@ -245,6 +250,8 @@ STATIC_URL = "static/"
 STATIC_ROOT = STATE_DIR / "static"
 WHITENOISE_USE_FINDERS = not IS_PRODUCTION
 WHITENOISE_AUTOREFRESH = False
+# Pictures of members. No web server shows this folder: views do, to whom they may be shown.
+MEDIA_ROOT = STATE_DIR / "media"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 APPEND_SLASH = True

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from config.errors import Invalid
+from loyalty import acts
 from loyalty.catalog import look_up
 from loyalty.models import Place
 from members import interactions
@@ -32,10 +33,8 @@ class Report:
     value: Decimal | None = None
 
 
-def report(
-    reports: Sequence[Report], *, now: datetime, open_only: bool = True
-) -> interactions.Recorded:
-    """Record what was reported, each once per member, kind and reference.
+def report(reports: Sequence[Report], *, now: datetime, open_only: bool = True) -> acts.Recorded:
+    """Record what was reported, each once per member, kind and reference, and pay what earns.
 
     `Invalid` names the item and field of the first report that cannot be; then none is recorded.
     """
@@ -58,7 +57,7 @@ def report(
         interactions.check_time(
             occurred_at=said.occurred_at, now=now, pointer=f"{where}/occurred_at"
         )
-    return interactions.record(facts(reports, interests=interests), now=now)
+    return acts.record(facts(reports, interests=interests), now=now)
 
 
 def facts(reports: Sequence[Report], *, interests: dict[str, int]) -> list[interactions.Fact]:

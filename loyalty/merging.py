@@ -18,7 +18,8 @@ from loyalty.models import Hold, Merge
 from members import consents, interests
 from members.models import Consent, ConsentState, Member, User
 
-# What moves; but not a row `t` that would clash with a row `o` which the kept member has already.
+# What moves, by table (and column, where that is not `member_id`); but not a row `t` that would
+# clash with a row `o` which the kept member has already.
 TABLES: Mapping[str, str] = {
     "loyalty_purchase": "false",
     "loyalty_redemption": "false",
@@ -32,10 +33,18 @@ TABLES: Mapping[str, str] = {
         " AND o.status = 'awarded' AND t.status = 'awarded'"
     ),
     "loyalty_registration": "o.outing_id = t.outing_id",
+    "loyalty_post": (
+        "o.kind = t.kind AND (o.product_id = t.product_id OR o.place_id = t.place_id)"
+        " AND t.kind = 'review' OR o.digest = t.digest"
+    ),
+    "loyalty_referral.referrer_id": "false",
     "loyalty_waiting": "o.session_id = t.session_id",
     "members_interaction": "o.kind_id = t.kind_id AND o.reference = t.reference",
     "members_device": "false",
+    "members_submission": "o.survey_id = t.survey_id AND o.round = t.round",
 }
+# Whoever recommended the programme to themself under another number: that row stays as it is.
+NOT_OF = {"loyalty_referral.referrer_id": "referee_id"}
 CONTACTS = ("email", "phone")
 
 
@@ -109,22 +118,29 @@ def _refuse_strange(gone: Member, kept: Member, by: User | None) -> None:
         raise NotMergeable("A till has set points of this member aside; wait until it is done.")
 
 
-def _move(table: str, clashes: str, *, giver_id: int, taker_id: int) -> list[str]:
+def _move(named: str, clashes: str, *, giver_id: int, taker_id: int) -> list[str]:
     """Re-point the rows of one table that the taker does not have already; their ids."""
+    table, column = _column(named)
     with pgtrigger.ignore(), connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE {table} t SET member_id = %s WHERE t.member_id = %s"
-            f" AND NOT EXISTS (SELECT FROM {table} o WHERE o.member_id = %s AND ({clashes}))"
-            " RETURNING id::text",
-            [taker_id, giver_id, taker_id],
+            f"UPDATE {table} t SET {column} = %s WHERE t.{column} = %s"
+            f" AND NOT EXISTS (SELECT FROM {table} o WHERE o.{column} = %s AND ({clashes}))"
+            f" AND t.{NOT_OF.get(named, column)} <> %s RETURNING id::text",
+            [taker_id, giver_id, taker_id, taker_id],
         )
         return [row[0] for row in cursor.fetchall()]
 
 
-def _move_back(table: str, ids: list[str], *, giver_id: int, taker_id: int) -> None:
+def _column(named: str) -> tuple[str, str]:
+    table, _, column = named.partition(".")
+    return table, column or "member_id"
+
+
+def _move_back(named: str, ids: list[str], *, giver_id: int, taker_id: int) -> None:
+    table, column = _column(named)
     with pgtrigger.ignore(), connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE {table} SET member_id = %s WHERE member_id = %s AND id::text = ANY(%s)",
+            f"UPDATE {table} SET {column} = %s WHERE {column} = %s AND id::text = ANY(%s)",
             [taker_id, giver_id, ids],
         )
 

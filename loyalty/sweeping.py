@@ -6,7 +6,8 @@ All of them may run late, and again at any time; beat and the foreground clock s
 from collections.abc import Callable
 from datetime import datetime
 
-from loyalty import checkins, expiry, issuing, rewards, tender, tiers, vouchers
+from loyalty import acts, checkins, expiry, issuing, referrals, rewards, tender, tiers, vouchers
+from members import birthdays, profiles
 
 type Sweep = Callable[..., int]
 
@@ -18,11 +19,15 @@ OFTEN: dict[str, Sweep] = {
     "seats filled": rewards.fill_seats,
     "vouchers issued": issuing.issue_due,
     "positions dropped": checkins.forget_positions,
+    "birthdays": birthdays.celebrate,
+    "acts paid": acts.pay_recent,
 }
 NIGHTLY: dict[str, Sweep] = {
     "tiers changed": lambda *, now: tiers.qualify(at=now),
     "lapsed": expiry.lapse_inactive,
     "warned": expiry.warn,
+    "referrals counted": referrals.pay_kept,
+    "profiles complete": lambda *, now: profiles.complete(now=now),
 }
 
 

@@ -8,6 +8,7 @@ day it is made.
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -38,8 +39,7 @@ def export(*, member: Member) -> dict[str, Any]:
     people = [member, *member.merged.order_by("pk")]
     everything = {"members.member": [_row(row) for row in people]}
     for model, path in tables().items():
-        of_them = {f"{path}__in": [row.pk for row in people]}
-        rows = model._default_manager.filter(**of_them).order_by("pk")
+        rows = model._default_manager.filter(_is_of(people, model, path)).order_by("pk")
         everything[model._meta.label_lower] = [_row(row) for row in rows]
     return {table: rows for table, rows in sorted(everything.items()) if rows}
 
@@ -66,9 +66,11 @@ def erase(*, member: Member, now: datetime) -> None:
         )
         for relation in _pointing_at(Member):
             if relation.on_delete is models.CASCADE:
-                relation.related_model._default_manager.filter(
+                rows = relation.related_model._default_manager.filter(
                     **{relation.field.name: member.pk}
-                ).delete()
+                )
+                _forget_files(rows)
+                rows.delete()
         IdempotencyKey.objects.filter(caller=f"member:{member.pk}").delete()
         _forget_positions(member.pk)
         _forget_words(member.pk)
@@ -105,6 +107,13 @@ def tables() -> dict[type[models.Model], str]:
     return found
 
 
+def _is_of(people: Sequence[Member], model: type[models.Model], path: str) -> Q:
+    """Rows that lead to these, by this path or by any key of their own: some name two."""
+    own = [key.name for key in model._meta.concrete_fields if key.related_model is Member]
+    ids = [row.pk for row in people]
+    return Q(*((f"{name}__in", ids) for name in {path, *own}), _connector=Q.OR)
+
+
 def _pointing_at(model: type[models.Model]) -> list[models.ManyToOneRel]:
     """The foreign keys to a table, the hidden ones too."""
     fields = model._meta.get_fields(include_hidden=True)
@@ -118,6 +127,14 @@ def _forget_in_log(member: Member) -> None:
         Q(content_type=kinds[Member], object_id=str(member.pk))
         | Q(content_type=kinds[User], object_id=str(member.user_id))
     ).update(object_repr=member.number)
+
+
+def _forget_files(rows: models.QuerySet[Any]) -> None:
+    """Delete the files that these rows name: no cascade reaches them."""
+    for column in rows.model._meta.concrete_fields:
+        if isinstance(column, models.FileField):
+            for name in rows.exclude(**{column.name: ""}).values_list(column.name, flat=True):
+                column.storage.delete(name)
 
 
 def _forget_positions(member_id: int) -> None:

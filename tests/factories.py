@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from io import BytesIO
 from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 from django.utils import timezone
+from PIL import Image
 from rest_framework.test import APIClient
 
 from campaigns import files, launching
@@ -33,7 +35,7 @@ from loyalty.models import (
     Voucher,
 )
 from members import joining, keys, signing_in
-from members.models import ApiKey, Interest, Member, Store
+from members.models import ApiKey, Interest, Member, Question, Store, Survey
 
 NOW = datetime(2027, 3, 1, 18, tzinfo=UTC)  # A Monday; 11:00 in Denver.
 JOINED = datetime(2024, 5, 4, 9, tzinfo=UTC)
@@ -67,6 +69,26 @@ def store(code: str = "denver", **said: Any) -> Store:
 def interest(slug: str) -> Interest:
     """One of the interests a programme starts with: camping, climbing, hiking, snow …"""
     return Interest.objects.get(slug=slug)
+
+
+def survey(slug: str = "feedback", *questions: dict[str, Any], **said: Any) -> Survey:
+    """A survey that asks for a score and, if one likes, for interests; unless told otherwise."""
+    row = Survey.objects.create(slug=slug, **{"title": slug.title(), **said})
+    asked = questions or (
+        {"key": "score", "kind": "scale"},
+        {"key": "loves", "kind": "interest", "is_required": False},
+    )
+    for position, one in enumerate(asked, 1):
+        facts = {"position": position, "text": f"{one['key'].title()}?"}
+        Question.objects.create(survey=row, **{**facts, **one})
+    return row
+
+
+def picture(kind: str = "PNG", *, size: tuple[int, int] = (64, 48), **options: Any) -> bytes:
+    """The bytes of a picture, as a phone would send them."""
+    file = BytesIO()
+    Image.new("RGB", size, "teal").save(file, kind, **options)
+    return file.getvalue()
 
 
 # --- What earns and what it buys --------------------------------------------------------------

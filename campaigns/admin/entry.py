@@ -56,6 +56,7 @@ FIELDS = {
     "interaction": {
         "interaction": "interaction", "delay_minutes": "delay", "place": "place",
         "category": "category", "sku": "sku", "interest": "interest",
+        "value_at_least": "value_at_least", "value_at_most": "value_at_most",
     },
     "recurring": {"crontab": "crontab"},
 }  # fmt: skip
@@ -83,6 +84,8 @@ class EntryForm(forms.Form):
     category = text("Only of category", 64, "any")
     sku = text("Only of product", 64, "SKU")
     interest = choice("Only about")
+    value_at_least = whole("Value from", 0, 1_000_000)
+    value_at_most = whole("Value up to", 0, 1_000_000)
     every = choice("How often", EVERY)
     weekdays = many("Weekdays", WEEKDAYS)
     month_day = whole("Day of the month", 1, 31)

@@ -67,6 +67,10 @@ def _about(entry: Mapping[str, Any]) -> str:
     said = [
         f"{key} {entry[key]}" for key in ("place", "category", "sku", "interest") if key in entry
     ]
+    if "value_at_least" in entry:
+        said.append(f"value {entry['value_at_least']} or more")
+    if "value_at_most" in entry:
+        said.append(f"value {entry['value_at_most']} or less")
     return f" ({', '.join(said)})" if said else ""
 
 

@@ -70,12 +70,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A field more on the page that enrols, and what its answer puts on the new member's card."""
+    """A field more on the page that enrols, what its answer puts on the new member's card, and
+    what is written down of it together with the member."""
 
     name: str
     field: Callable[[], Field]
     answer: Callable[[Any], str]
     hint: Callable[[Member, str, datetime], "CardHint | None"]
+    note: Callable[[Member, Any, datetime], object] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ GROUPS: tuple[tuple[str, bool, tuple[Link, ...]], ...] = (
                 "members.view_interaction",
             ),
             Link("Interests", "members_interest_changelist", "hiking", "members.view_interest"),
+            Link("Surveys", "members_survey_changelist", "quiz", "members.view_survey"),
             Link(
                 "Calls and visits",
                 "campaigns_stafftask_changelist",
@@ -93,6 +94,8 @@ GROUPS: tuple[tuple[str, bool, tuple[Link, ...]], ...] = (
                 "how_to_reg",
                 "loyalty.view_registration",
             ),
+            Link("Reviews and photos", "loyalty_post_changelist", "reviews", "loyalty.view_post"),
+            Link("Referrals", "loyalty_referral_changelist", "handshake", "loyalty.view_referral"),
             Link("Tiers", "loyalty_tier_changelist", "stairs", "loyalty.view_tier"),
             Link(
                 "Points policy",

@@ -3,6 +3,7 @@
 Refused with 400: NaN and infinities, numbers nothing can hold, a name twice in one object, NUL and
 lone surrogates (PostgreSQL stores neither), more than 32 levels, anything but UTF-8, a top level
 that is not an object. Refused with 413: more than a megabyte. Fractions arrive as `Decimal`.
+A view that takes a file says so with `StrictFormParser`, and is as strict.
 """
 
 import json
@@ -11,7 +12,7 @@ from decimal import Decimal
 from typing import IO, Any, NoReturn
 
 from django.conf import settings
-from rest_framework.parsers import BaseParser
+from rest_framework.parsers import BaseParser, DataAndFiles, MultiPartParser
 
 from config.errors import Invalid, Refusal
 
@@ -21,6 +22,9 @@ MAX_DIGITS = 64
 MAX_EXPONENT = 308
 INTEGERS = range(-(2**63), 2**63)
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+MAX_FORM_BYTES = 11_000_000
 
 
 class TooLarge(Refusal):
@@ -38,6 +42,27 @@ class StrictJSONParser(BaseParser):
         parser_context: Any = None,
     ) -> dict[str, Any]:
         return object_from(stream.read(MAX_BYTES + 1))
+
+
+class StrictFormParser(MultiPartParser):
+    """A form with a file: its size is known before any of it is read, every name stands once."""
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Any = None,
+    ) -> "DataAndFiles[Any, Any]":
+        if int(parser_context["request"].META.get("CONTENT_LENGTH") or 0) > MAX_FORM_BYTES:
+            raise TooLarge(f"The body is larger than {MAX_FORM_BYTES} bytes.")
+        parsed = super().parse(stream, media_type=media_type, parser_context=parser_context)
+        for values in (parsed.data, parsed.files):
+            for name in values:
+                is_both = name in parsed.data and name in parsed.files
+                if is_both or len(values.getlist(name)) > 1:
+                    raise Invalid(f"The name {name[:80]!a} appears twice in one form.")
+        _inspect(dict(parsed.data.items()), pointer="", depth=1)
+        return parsed
 
 
 def object_from(raw: bytes) -> dict[str, Any]:

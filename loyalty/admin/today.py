@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from config.admin.contributions import Figure, Step, adds_figures, adds_steps
 from config.admin.dashboard import midnight
-from loyalty.models import CheckIn, Entry, Place, Product, Purchase, Reward
+from loyalty.models import CheckIn, Entry, Place, Post, Product, Purchase, Reward
 from members import roles
 from members.models import User
 
@@ -64,6 +64,21 @@ def reviews(user: User, now: datetime) -> Iterator[Step]:
             icon="where_to_vote",
             is_urgent=True,
         )
+
+
+@adds_steps
+def posts(user: User, now: datetime) -> Iterator[Step]:
+    if user.has_perm("loyalty.change_post"):
+        rows = roles.rows_seen(Post.objects.all(), user=user, store="member__home_store")
+        if waiting := rows.filter(state=Post.State.PENDING).count():
+            one = waiting == 1
+            yield Step(
+                text=f"{waiting} post{'' if one else 's'} {'waits' if one else 'wait'} for a look",
+                note="Nobody sees a review or a photo before somebody accepts it.",
+                link=reverse("admin:loyalty_post_changelist") + "?state__exact=pending",
+                icon="reviews",
+                is_urgent=True,
+            )
 
 
 @adds_steps

@@ -42,6 +42,7 @@ class InteractionsIn(StrictSerializer):
 class RecordedOut(serializers.Serializer[Any]):
     recorded = serializers.IntegerField()
     repeated = serializers.IntegerField()
+    points = serializers.IntegerField(help_text="What the new ones gave, all members together")
 
 
 class SuggestionOut(serializers.Serializer[Any]):
@@ -69,7 +70,11 @@ class Interactions(APIView):
         def report() -> tuple[int, dict[str, Any]]:
             recorded = behaviour.report(reports, now=timezone.now())
             nudge("interactions")
-            return 202, {"recorded": recorded.recorded, "repeated": recorded.repeated}
+            return 202, {
+                "recorded": recorded.recorded,
+                "repeated": recorded.repeated,
+                "points": sum(recorded.points.values()),
+            }
 
         return writes.answer_once(request, report)
 

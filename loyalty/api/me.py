@@ -16,7 +16,7 @@ from config.api.fields import Text
 from config.api.serializers import StrictSerializer, read, refuse_unread
 from loyalty import statements, tiers
 from loyalty.models import Entry, Tier
-from members import cards, joining, privacy
+from members import cards, privacy, profiles
 from members.models import Address, Member
 
 
@@ -104,7 +104,8 @@ class Me(APIView):
         member = callers.member_of(request)
 
         def change() -> tuple[int, dict[str, Any]]:
-            return 200, profile(joining.change(member=member, changes=said))
+            changed = profiles.change(member=member, changes=said, now=timezone.now())
+            return 200, profile(changed)
 
         return writes.answer_once(request, change)
 

@@ -1,9 +1,18 @@
-"""The index that finds places, and the two earn rules a new programme starts with."""
+"""The index that finds places, the earn rules a new programme starts with, and drafts of more."""
 
 from decimal import Decimal
 from typing import Any
 
 from django.db import migrations
+
+# slug, name, fact, points, at most per member and year; published when a brand wants them
+DRAFTS = (
+    ("surveys", "Answering a survey", "survey", 20, None),
+    ("reviews", "A review", "review", 30, 600),
+    ("photos", "A photo", "photo", 30, 600),
+    ("referrals", "Recommending us", "referral", 200, 2_000),
+    ("referred", "Coming on a recommendation", "referred", 100, None),
+)
 
 
 def create(apps: Any, schema_editor: Any) -> None:
@@ -35,6 +44,18 @@ def create(apps: Any, schema_editor: Any) -> None:
         member_cap=2_000,
         member_cap_period="year",
     )
+    for slug, name, fact, points, cap in DRAFTS:
+        rule.objects.create(
+            slug=slug,
+            name=name,
+            fact=fact,
+            points=points,
+            per="fact",
+            valid_months=24,
+            member_cap=cap,
+            member_cap_period="year",
+            is_published=False,
+        )
 
 
 class Migration(migrations.Migration):

@@ -11,7 +11,9 @@ from .lot import Lot, LotUse
 from .merge import Merge
 from .outing import Outing, Registration
 from .place import Place
+from .post import Post
 from .purchase import Purchase, PurchaseLine, Return, ReturnLine
+from .referral import Referral, ReferralCode
 from .reward import Issuance, IssuanceWindow, Redemption, Reward, Session, Waiting
 from .voucher import Terms, Voucher, VoucherUse
 
@@ -33,10 +35,13 @@ __all__ = [
     "Outing",
     "Place",
     "PointsPolicy",
+    "Post",
     "Product",
     "Purchase",
     "PurchaseLine",
     "Redemption",
+    "Referral",
+    "ReferralCode",
     "Registration",
     "Return",
     "ReturnLine",

@@ -64,6 +64,9 @@ class PointsPolicy(models.Model):
     grants_a_day = models.PositiveIntegerField(
         default=500, help_text="What one person of the staff may grant without a second one."
     )
+    return_days = models.PositiveSmallIntegerField(
+        default=14, help_text="A purchase that is so old was kept: a referral counts then."
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "points policy"

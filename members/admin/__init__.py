@@ -9,9 +9,10 @@ from members.admin import (
     records,
     setting_up,
     staff,
+    surveys,
     today,
 )
 
-__all__ = ["api_keys", "member", "neighbours", "records", "setting_up", "staff", "today"]
+__all__ = ["api_keys", "member", "neighbours", "records", "setting_up", "staff", "surveys", "today"]
 
 admin.site.index_template = "cairn/today.html"

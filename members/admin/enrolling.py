@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django import forms
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -114,8 +115,14 @@ class EnrolForm(forms.Form):
             },
         )
         source = f"store {store.code}" if store else roles.speaks_for(self.user)
+        now = timezone.now()
         try:
-            return joining.enrol(enrolment=enrolment, now=timezone.now(), source=source)
+            with transaction.atomic():
+                member = joining.enrol(enrolment=enrolment, now=now, source=source)
+                for question in contributions.questions:
+                    if question.note and (answer := said.get(f"asks_{question.name}")):
+                        question.note(member, answer, now)
+            return member
         except joining.MemberExists:
             self.existing = _existing(said, visible)
             where = "." if self.existing else ", at home in another store."

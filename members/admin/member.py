@@ -27,7 +27,7 @@ from config.admin import contributions, spreadsheet
 from config.admin.columns import shown
 from config.admin.rows import Admin, staff_of
 from config.errors import Refusal
-from members import cards, joining, roles
+from members import cards, profiles, roles
 from members.admin import enrolling, page, wording
 from members.admin.editing import MemberForm
 from members.models import Member
@@ -222,7 +222,7 @@ class MemberAdmin(Admin):
 
     # --- Saving -------------------------------------------------------------------------------
     def save_model(self, request: HttpRequest, obj: Member, form: Any, change: bool) -> None:
-        joining.change(member=obj, changes=form.changes)
+        profiles.change(member=obj, changes=form.changes, now=timezone.now())
 
     def response_change(self, request: HttpRequest, obj: Member) -> HttpResponse:
         if "_continue" in request.POST:

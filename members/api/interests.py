@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from config.api import callers, writes
 from config.api.fields import Number
 from config.api.serializers import StrictSerializer, read
-from members import interests
+from members import interests, profiles
 from members.models import Member
 
 
@@ -54,7 +54,7 @@ class Interests(APIView):
         member = callers.member_of(request)
 
         def state() -> tuple[int, dict[str, Any]]:
-            interests.state(member=member, levels=levels, now=timezone.now())
+            profiles.state(member=member, levels=levels, now=timezone.now())
             return 200, _shown(member)
 
         return writes.answer_once(request, state)

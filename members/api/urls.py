@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from members.api import devices, enrolment, household, interests, preferences
+from members.api import devices, household, interests, preferences
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("me/preferences/", preferences.Preferences.as_view()),
@@ -11,6 +11,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("me/household/", household.MyHousehold.as_view()),
     path("me/household/invitations/", household.Answers.as_view()),
     path("me/household/invitations/<int:household_id>/", household.Refusals.as_view()),
-    path("members/", enrolment.Members.as_view()),
-    path("members/lookup/", enrolment.Lookup.as_view()),
 ]

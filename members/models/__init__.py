@@ -11,10 +11,12 @@ from .interest import Interest, InterestEvidence, InterestStatement
 from .member import ErasedContact, Member
 from .programme import Programme
 from .store import Store
+from .survey import Answer, Question, Submission, Survey
 from .user import User
 
 __all__ = [
     "Address",
+    "Answer",
     "ApiKey",
     "Channel",
     "Consent",
@@ -32,7 +34,10 @@ __all__ = [
     "Member",
     "Programme",
     "Purpose",
+    "Question",
     "Store",
+    "Submission",
+    "Survey",
     "UnansweredInteraction",
     "User",
 ]

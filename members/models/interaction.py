@@ -1,6 +1,7 @@
 """What members do: an append-only stream, and the queue of what campaigns have not answered."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
 from django.core.validators import MinValueValidator
 from django.db import models
 
@@ -59,7 +60,11 @@ class Interaction(models.Model):
     value = models.DecimalField(max_digits=12, decimal_places=2, null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["member", "occurred_at"], name="interaction_by_member")]
+        indexes = [
+            models.Index(fields=["member", "occurred_at"], name="interaction_by_member"),
+            # Rows lie in the order they were recorded: the latest ones, for next to nothing.
+            BrinIndex(fields=["recorded_at"], name="interaction_by_recording"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["member", "kind", "reference"], name="interaction_recorded_once"

@@ -3,7 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, ExtractDay, ExtractMonth
 
 from members.models.user import email_key
 
@@ -90,6 +90,9 @@ class Member(models.Model):
         indexes = [
             models.Index(fields=["home_store", "id"], name="member_by_store"),
             models.Index(fields=["joined_at"], name="member_by_joining"),
+            models.Index(
+                ExtractMonth("birth_date"), ExtractDay("birth_date"), name="member_by_birthday"
+            ),
         ]
         constraints = [
             models.CheckConstraint(

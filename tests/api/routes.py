@@ -9,7 +9,7 @@ from typing import Any
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from loyalty import outings, purchases, rewards, tender
+from loyalty import community, outings, purchases, referrals, rewards, tender
 from loyalty.models import Outing
 from members import households
 from members.models import ApiKey, Household, Member
@@ -90,6 +90,24 @@ class Scene:
         key = ApiKey.objects.first()
         till = key.prefix if key else "another"
         return str(tender.hold(member=self.rich, points=50, till=till, now=now()).pk)
+
+    def post(self) -> int:
+        subject = community.Subject.named(place=self.place)
+        return int(community.review(member=self.alex, subject=subject, stars=4, now=now()).pk)
+
+    def referral_code(self) -> str:
+        code: str = referrals.standing(member=self.alex).code
+        return code
+
+    def survey(self) -> str:
+        questions = (
+            {"key": "score", "kind": "scale"},
+            {"key": "loves", "kind": "interest"},
+            {"key": "best", "kind": "choice", "options": ["Boots", "Tents"]},
+            {"key": "why", "kind": "text"},
+        )
+        slug: str = factories.survey("feedback", *questions).slug
+        return slug
 
     @cached_property
     def place(self) -> str:
@@ -215,7 +233,7 @@ WRITES = {
             "email": "new@example.com", "phone": "+14155552671", "given_name": "New",
             "birth_date": "1990-05-04", "time_zone": "Asia/Tokyo", "postal_code": "84101",
             "country": "US", "labels": ["student"], "joined_at": a_minute_ago(),
-            "email_opt_in": True,
+            "email_opt_in": True, "referred_by": scene.referral_code,
         }, 201,
     ),
     "sign up": Write(
@@ -227,6 +245,17 @@ WRITES = {
     "attend": Write(
         "POST", lambda scene: f"/outings/{scene.outing.code}/attendance/", "app",
         lambda scene: {"code": outings.code_of(outing=scene.outing, at=now())}, 201,
+    ),
+    "post review": Write(
+        "POST", at("/posts/"), "app",
+        lambda scene: {"place": scene.place, "stars": 5, "text": "What a view."}, 201,
+    ),
+    "take down": Write("DELETE", lambda scene: f"/posts/{scene.post}/", "app", status=204),
+    "answer survey": Write(
+        "POST", lambda scene: f"/surveys/{scene.survey}/", "app",
+        lambda scene: {
+            "answers": {"score": 9, "loves": ["hiking"], "best": "Boots", "why": "It rained."},
+        }, 201,
     ),
     "buy": Write("POST", at("/purchases/"), "till", basket, 201),
     "return": Write(

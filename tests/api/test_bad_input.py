@@ -58,6 +58,7 @@ NO_MOMENT: list[Any] = [
 ]  # fmt: skip
 NO_FLAG: list[Any] = [None, 0, 1, "", "true", "no", [], {}]
 WRONG: dict[str, list[Any]] = {
+    "stars": [*NO_NUMBER, "5", 4.5, 0, 6, -1],
     "latitude": [*NO_NUMBER, "40", 90.1, -90.1],
     "longitude": [*NO_NUMBER, "40", 180.1, -180.1],
     "accuracy_m": [*NO_NUMBER, "40", -0.1, 100_000.1],
@@ -102,6 +103,7 @@ RIGHT: dict[str, dict[str, list[Any]]] = {
     "report interactions": {"place": ["nowhere"]},
     "enrol": {"country": ["XX"]},
     "buy": {"sku": ["", " "]},
+    "answer survey": {"score": [5]},
     "return": {},
     "invite to household": {"member": ["99", "nobody@example.com", "erased-1"]},
 }  # fmt: skip

@@ -38,8 +38,8 @@ def report(by: APIClient, *items: dict[str, Any]) -> Any:
 
 def test_what_was_recorded_and_what_was_known_is_counted(phone: APIClient) -> None:
     answer = report(phone, view("1"), view("2"))
-    assert (answer.status_code, answer.json()) == (202, {"recorded": 2, "repeated": 0})
-    assert report(phone, view("2"), view("3")).json() == {"recorded": 1, "repeated": 1}
+    assert (answer.status_code, answer.json()) == (202, {"recorded": 2, "repeated": 0, "points": 0})
+    assert report(phone, view("2"), view("3")).json() == {"recorded": 1, "repeated": 1, "points": 0}
 
 
 def test_product_category_place_and_word_all_teach(alex: Member, phone: APIClient) -> None:
@@ -57,7 +57,7 @@ def test_integrator_names_the_member_of_each(alex: Member) -> None:
     till = factories.till("interactions")
     answer = report(till, view(member=alex.number), view(member="Alex@example.com", reference="2"),
                     view(member=kim.number))  # fmt: skip
-    assert answer.json() == {"recorded": 3, "repeated": 0}
+    assert answer.json() == {"recorded": 3, "repeated": 0, "points": 0}
     assert Interaction.objects.filter(member=alex).count() == 2
 
 
@@ -86,7 +86,7 @@ def test_five_hundred_reports_cost_what_one_costs(
     factories.product("tent", interests=["camping"])
     for many in (1, 500):
         items = [view(f"{many}-{n}", sku="tent", interest="hiking") for n in range(many)]
-        with django_assert_num_queries(9 + 2):
+        with django_assert_num_queries(10 + 2):
             answer = phone.post(
                 INTERACTIONS, {"interactions": items}, headers={"Idempotency-Key": f"{many}"}
             )

@@ -52,6 +52,7 @@ def test_every_write_is_tried() -> None:
                 outing=SimpleNamespace(code="<str:code>"), hold="<str:hold>",
                 redemption="<int:redemption_id>", household="<int:household_id>",
                 climb="<str:slug>", session="<int:session_id>",
+                survey="<str:slug>", post="<int:post_id>",
             )))
         ]
     }  # fmt: skip
@@ -129,6 +130,7 @@ def changed(body: dict[str, Any]) -> dict[str, Any]:
     other = {
         "interests": {"hiking": 0.8}, "channels": {}, "latitude": 40.25, "reward": "other",
         "session": 2, "household": 2,
+        "answers": {"score": 2},
         "interactions": [{**one, "reference": "i2"} for one in body.get("interactions", [])],
     }  # fmt: skip
     return {**body, first: other.get(first, "other@example.com")}

@@ -64,6 +64,7 @@ def test_a_campaign_written_in_the_form_is_the_campaign_of_a_file(marketer: Clie
         {"kind": "interaction", "interaction": "check-in", "delay_minutes": 2880},
         {"kind": "interaction", "interaction": "purchase", "delay_minutes": 90, "sku": "boot"},
         {"kind": "interaction", "interaction": "view", "category": "tents", "interest": "camping"},
+        {"kind": "interaction", "interaction": "survey", "value_at_least": 0, "value_at_most": 6},
         {"kind": "recurring", "crontab": "30 9 * * *"},
         {"kind": "recurring", "crontab": "0 10 * * 1,4"},
         {"kind": "recurring", "crontab": "0 10 15 * *"},

@@ -7,7 +7,7 @@ import pytest
 
 from campaigns import launching, triggers
 from campaigns.models import Campaign, Delivery, Journey
-from members import interactions
+from members import interactions, surveys
 from members.models import Interaction, Member, UnansweredInteraction
 from tests import factories
 from tests.campaigns import scenes
@@ -54,6 +54,28 @@ def test_interaction_enters_where_every_filter_matches(
     )
     assert answer() == 1
     assert Journey.objects.count() == enters
+
+
+@pytest.mark.parametrize(
+    ("wanted", "scores"),
+    [
+        ({"value_at_least": 9}, [9, 10]),
+        ({"value_at_most": 6}, [0, 6]),
+        ({"value_at_least": 7, "value_at_most": 8}, [7]),
+    ],
+)
+def test_good_and_bad_scores_of_a_survey_are_answered_each_by_its_own(
+    wanted: dict[str, Any], scores: list[int]
+) -> None:
+    factories.survey(repeat_days=1)
+    said = {score: factories.member() for score in (0, 6, 7, 9, 10)}
+    waiting(interaction="survey", category="feedback", **wanted)
+    for score, member in said.items():
+        surveys.submit(member=member, slug="feedback", answers={"score": score}, now=NOW)
+    scenes.did(factories.member(), "survey", category="feedback")
+    answer()
+    entered = set(Journey.objects.values_list("member", flat=True))
+    assert entered == {said[score].pk for score in scores}
 
 
 def test_interaction_is_answered_after_its_delay() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from config.errors import Refusal
-from loyalty import auditing, checkins, purchases, rewards, vouchers
+from loyalty import acts, auditing, behaviour, checkins, purchases, rewards, vouchers
 from loyalty.baskets import Basket
 from loyalty.models import CapCounter, CheckIn, Entry, Purchase, Redemption, Reward, Voucher
 from loyalty.vouchers import AtTill
@@ -180,4 +180,25 @@ def test_one_visit_reported_eight_times_is_paid_once() -> None:
     assert at_once(check_in).count("awarded") == 1
     assert factories.account(alex).balance == 50
     assert CheckIn.objects.count() == CALLERS
+    assert sound()
+
+
+def test_act_reported_by_all_and_swept_at_once_is_paid_once() -> None:
+    factories.rule(fact="interaction", subjects=["share"], points=5)
+    people = factories.members(3)
+    reports = [
+        behaviour.Report(member_id=one.pk, kind="share", occurred_at=NOW, reference=str(n))
+        for n in range(20)
+        for one in people
+    ]
+
+    def tell(number: int) -> int:
+        if number % 2:
+            return acts.pay_recent(now=NOW)
+        # Everybody names the members in another order.
+        mine = reports[number * 7 :] + reports[: number * 7]
+        return sum(behaviour.report(mine, now=NOW).points.values())
+
+    at_once(tell)
+    assert [factories.account(one).balance for one in people] == [100] * 3
     assert sound()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,16 +14,19 @@ from django.utils import timezone
 from loyalty import (
     auditing,
     checkins,
+    community,
     grants,
     issuing,
     ledger,
     merging,
     outings,
+    questionnaires,
+    referrals,
     rewards,
     tender,
     vouchers,
 )
-from loyalty.models import CheckIn, Entry, IssuanceWindow, Purchase, Reward, Voucher
+from loyalty.models import CheckIn, Entry, IssuanceWindow, Post, Purchase, Reward, Voucher
 from loyalty.returns import ReturnedLine, record
 from members import consents, devices, households, interests, joining, privacy, signing_in
 from members.models import ErasedContact, IdempotencyKey, Member, User
@@ -52,8 +56,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def zaphodia() -> Member:
+def zaphodia(settings: Any, tmp_path: Path) -> Member:
     """A member with a row in as many tables as there are, and her name in all that take one."""
+    settings.MEDIA_ROOT = tmp_path
     member = factories.member(
         email="Zaphodia.Quuxington@example.com", phone="+1 415 555 2671", given_name="Zaphodia",
         family_name="Quuxington", birth_date=NOW.date().replace(year=1990), country="US",
@@ -88,6 +93,14 @@ def zaphodia() -> Member:
     households.invite(member=member, named="nobody@example.com", now=NOW)
     factories.outing()
     outings.register(member=member, code="ridge", now=NOW)
+    factories.survey("feedback", {"key": "why", "kind": "text"})
+    said = {"why": "Because I am Zaphodia"}
+    questionnaires.answer(member=member, slug="feedback", answers=said, now=NOW)
+    peak = community.Subject.named(place="peak")
+    community.photograph(
+        member=member, subject=peak, picture=factories.picture(), text="Zaphodia here", now=NOW
+    )
+    referrals.standing(member=member)
     interests.state(member=member, levels={"snow": 1.0}, now=NOW)
     devices.register(member=member, token="her-phones-token", platform="ios", now=NOW)
     factories.inbox_message(member, subject="Zaphodia, go out")
@@ -166,6 +179,7 @@ def test_export_has_a_row_of_every_table_that_has_one(zaphodia: Member) -> None:
     assert empty <= {
         "account.emailaddress", "account.emailconfirmation", "mfa.authenticator",
         "campaigns.engagement",
+        "loyalty.referral",  # Takes two; see below.
     }  # fmt: skip
     assert export["members.member"][0]["family_name"] == "Quuxington"
     assert [row["kind"] for row in export["loyalty.entry"]] == [
@@ -179,6 +193,13 @@ def test_export_shows_nobody_else(zaphodia: Member) -> None:
     said = json.dumps(privacy.export(member=zaphodia))
     assert kim.number not in said
     assert len(privacy.export(member=kim)["loyalty.purchase"]) == 1
+
+
+def test_referral_is_in_the_export_of_both() -> None:
+    alex, kim = factories.members(2)
+    referrals.note(referrer=alex, referee=kim, now=NOW)
+    for member in (alex, kim):
+        assert len(privacy.export(member=member)["loyalty.referral"]) == 1
 
 
 def test_export_keeps_secrets(zaphodia: Member) -> None:
@@ -228,6 +249,17 @@ def test_where_she_stood_is_forgotten_and_that_she_was_there_is_not(zaphodia: Me
     erase(zaphodia)
     row = CheckIn.objects.get()
     assert (row.latitude, row.longitude, row.nonce, row.points) == (None, None, None, 50)
+
+
+def test_picture_files_are_gone_with_her(zaphodia: Member, tmp_path: Path) -> None:
+    community.photograph(
+        member=factories.member(), subject=community.Subject.named(place="peak"),
+        picture=factories.picture(), now=NOW,
+    )  # fmt: skip
+    assert len(list(tmp_path.rglob("*.jpg"))) == 2
+    erase(zaphodia)
+    (left,) = tmp_path.rglob("*.jpg")
+    assert left == tmp_path / str(Post.objects.get().picture)
 
 
 def test_nothing_of_others_is_touched(zaphodia: Member) -> None:

@@ -14,6 +14,7 @@ from config.api import callers, writes
 from config.api.fields import Flag, Moment, Text
 from config.api.serializers import StrictSerializer, read, read_query
 from config.errors import Invalid, NotFound
+from loyalty import referrals
 from members import contacts, joining
 from members.models import Channel, Member, Store
 
@@ -41,6 +42,7 @@ class MemberIn(StrictSerializer):
     email_opt_in = Flag(required=False)
     sms_opt_in = Flag(required=False)
     push_opt_in = Flag(required=False)
+    referred_by = Text(max_length=40, required=False, help_text="The code of who recommended us")
 
 
 class EnrolledOut(serializers.Serializer[Any]):
@@ -77,11 +79,15 @@ class Members(APIView):
         said["home_store"] = _store(said.pop("home_store", ""), key.store)
         said["labels"] = tuple(said.get("labels", ()))
         opt_ins = {c: said.pop(f"{c}_opt_in", None) for c in (Channel.EMAIL, Channel.SMS, "push")}
+        referred_by = said.pop("referred_by", "")
         said["marketing"] = {c: yes for c, yes in opt_ins.items() if yes is not None}
 
         def enrol() -> tuple[int, dict[str, Any]]:
-            member = joining.enrol(
-                enrolment=joining.Enrolment(**said), now=timezone.now(), source=f"key {key.prefix}"
+            member = referrals.enrol(
+                enrolment=joining.Enrolment(**said),
+                referred_by=referred_by,
+                now=timezone.now(),
+                source=f"key {key.prefix}",
             )
             return 201, {k: v for k, v in shown(member).items() if not k.endswith("_name")}
 

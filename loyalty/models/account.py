@@ -49,6 +49,16 @@ class PointsPolicy(models.Model):
     grace_days = models.PositiveSmallIntegerField(
         default=30, help_text="For points that come back after their date."
     )
+    point_value = models.DecimalField(
+        max_digits=12,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        help_text="What one point is worth in money; empty: not said.",
+    )
+    point_currency = models.CharField(
+        max_length=3, blank=True, help_text="Empty: the programme's currency."
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "points policy"
@@ -74,6 +84,7 @@ class Account(models.Model):
     active_at = models.DateTimeField(null=True, help_text="Last earned or spent something.")
 
     class Meta:
+        permissions = [("audit_account", "Can see what is owed and who was granted points")]
         constraints = [
             models.CheckConstraint(condition=Q(balance__gte=0), name="balance_never_negative"),
             models.CheckConstraint(condition=Q(pending__gte=0), name="pending_never_negative"),

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from loyalty import snapshots
 from loyalty.models import PointsPolicy
@@ -48,9 +49,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owed:
-    """`point_value` is money a point; None while the policy does not say."""
+    """`month` is the one `at` lies in; `point_value` is money a point, None while the policy does
+    not say."""
 
     at: datetime
+    month: date
     parts: Sequence[Part]
     debt: int
     point_value: Decimal | None
@@ -104,19 +107,20 @@ class Month:
 def outstanding(*, at: datetime) -> Owed:
     """The points outstanding at `at`, by month of earning and of expiry, and the debt apart."""
     with snapshots.take() as cursor:
-        cursor.execute(_PARTS, {"at": at, "zone": Programme.objects.get().time_zone})
+        programme, policy = Programme.objects.get(), PointsPolicy.objects.get()
+        cursor.execute(_PARTS, {"at": at, "zone": programme.time_zone})
         parts = tuple(Part(*row) for row in cursor.fetchall())
         cursor.execute(
             "SELECT coalesce(sum(debt_change), 0) FROM loyalty_entry WHERE recorded_at <= %s", [at]
         )
         (debt,) = cursor.fetchone()
-        policy = PointsPolicy.objects.get()
     return Owed(
         at=at,
+        month=at.astimezone(ZoneInfo(programme.time_zone)).date().replace(day=1),
         parts=parts,
         debt=debt,
         point_value=policy.point_value,
-        currency=policy.point_currency or Programme.objects.get().currency,
+        currency=policy.point_currency or programme.currency,
     )
 
 

@@ -30,6 +30,7 @@ COHORTS = 24
 DAYS = 90  # of grants
 SOON = 6  # months of expiry with a column of their own
 
+type Place = date | str  # Of a row or a column: a month, or a word.
 type Table = tuple[Sequence[str], Iterable[Iterable[Any]]]
 
 
@@ -142,29 +143,28 @@ def _percent(share: float | None) -> str:
 def _grid(owed: Owed) -> dict[str, Any]:
     """Cohorts, newest first, by expiry: the months to come one by one, then the rest together."""
     soon = [_later(owed.month, months) for months in range(SOON)]
-    columns = ["past", *soon, "later", "never"]
-    old = sorted({part.cohort for part in owed.parts}, reverse=True)[COHORTS:]
-    cells: Counter[tuple[date | str, date | str]] = Counter()
+    cohorts = sorted({part.cohort for part in owed.parts}, reverse=True)
+    young = set(cohorts[:COHORTS])
+    cells: Counter[tuple[Place, Place]] = Counter()
     for part in owed.parts:
-        row: date | str = "earlier" if part.cohort in old else part.cohort
-        column = _column(part, soon)
-        cells.update(
-            dict.fromkeys(
-                [(row, column), (row, "all"), ("all", column), ("all", "all")], part.points
-            )
-        )
-    used = [c for c in columns if c not in ("past", "later") or ("all", c) in cells]
-    rows = sorted({part.cohort for part in owed.parts} - set(old), reverse=True)
+        row = part.cohort if part.cohort in young else "earlier"
+        for place in (_column(part, soon), "all"):
+            cells[row, place] += part.points
+            cells["all", place] += part.points
+    columns: list[Place] = ["past", *soon, "later", "never", "all"]
+    rows: list[Place] = [*cohorts[:COHORTS], "earlier", "all"]
+    shown = [c for c in columns if c not in ("past", "later") or cells["all", c]]
     return {
-        "columns": used,
+        "columns": shown,
         "rows": [
-            {"cohort": row, "cells": [cells[row, c] for c in [*used, "all"]]}
-            for row in [*rows, *(["earlier"] if old else []), "all"]
+            {"cohort": row, "cells": [cells[row, column] for column in shown]}
+            for row in rows
+            if row != "earlier" or len(cohorts) > COHORTS
         ],
     }
 
 
-def _column(part: Part, soon: Sequence[date]) -> date | str:
+def _column(part: Part, soon: Sequence[date]) -> Place:
     if part.expires is None:
         return "never"
     if part.expires < soon[0]:

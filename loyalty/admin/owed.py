@@ -151,7 +151,7 @@ def _grid(owed: Owed) -> dict[str, Any]:
         for place in (_column(part, soon), "all"):
             cells[row, place] += part.points
             cells["all", place] += part.points
-    columns: list[Place] = ["past", *soon, "later", "never", "all"]
+    columns: list[Place] = ["all", "past", *soon, "later", "never"]
     rows: list[Place] = [*cohorts[:COHORTS], "earlier", "all"]
     shown = [c for c in columns if c not in ("past", "later") or cells["all", c]]
     return {

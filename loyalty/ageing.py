@@ -5,8 +5,8 @@ since the points were earned. A spend that was cancelled did not happen; what a 
 transfer took is no longer observed from then on.
 """
 
+from collections import Counter
 from datetime import datetime
-from typing import Any
 
 from loyalty import breakage, snapshots
 from loyalty.breakage import Fate, Held, History
@@ -14,17 +14,27 @@ from loyalty.breakage import Fate, Held, History
 
 def history(*, at: datetime) -> History:
     """What was known at `at` of all points ever given."""
+    asked: dict[str, datetime | int] = {
+        "at": at, "groups": breakage.GROUPS, "last": breakage.LAST,
+    }  # fmt: skip
+    fates: Counter[tuple[int, breakage.Kind, int]] = Counter()
+    held: Counter[tuple[int, int | None]] = Counter()
     with snapshots.take() as cursor:
-        cursor.execute(_AGES, {"at": at, "groups": breakage.GROUPS, "last": breakage.LAST})
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        cursor.execute(_LOTS, asked)
+        for group, seen_from, age, end, is_past, points, left in cursor.fetchall():
+            fates[group, "entered", seen_from] += points
+            # Points past their date were watched until then, and are lost.
+            fates[group, "censored", max(seen_from, end if is_past else age)] += left
+            held[age, -1 if is_past else end] += left
+        cursor.execute(_USES, asked)
+        for group, kind, age, points in cursor.fetchall():
+            fates[group, kind, age] += points
+        cursor.execute(_SPENDERS, asked)
+        (spenders,) = cursor.fetchone()
     return History(
-        fates=[
-            Fate(group, kind, age, points)
-            for kind, group, age, _, points in rows
-            if kind in breakage.KINDS
-        ],
-        held=[Held(age, end, points) for kind, _, age, end, points in rows if kind == "held"],
-        spenders=next(points for kind, _, _, _, points in rows if kind == "spenders"),
+        fates=[Fate(*key, points) for key, points in fates.items() if points],
+        held=[Held(*key, points) for key, points in held.items() if points],
+        spenders=spenders,
     )
 
 
@@ -35,52 +45,43 @@ def breakage_of(*, at: datetime) -> breakage.Breakage:
 
 def _age(moment: str) -> str:
     """SQL: how many whole months of age a lot had at a moment, at most the last that counts."""
-    seconds = f"extract(epoch FROM {moment} - earned_at)"
-    return f"least(greatest(floor({seconds} / 2629746), 0), %(last)s)::int"
+    months = f"floor(date_part('epoch', {moment} - earned.at) / 2629746)"
+    return f"least(greatest({months}, 0), %(last)s)::int"
 
 
-_AGES = f"""
-WITH lot AS MATERIALIZED (
-    SELECT l.id, l.account_id, l.amount, l.expires_at, e.at AS earned_at, e.recorded_at
-      FROM loyalty_lot l JOIN loyalty_entry e ON e.id = l.entry_id
-     WHERE e.recorded_at <= %(at)s
-), taken AS MATERIALIZED (
-    SELECT l.id, l.account_id, l.earned_at, l.recorded_at, l.expires_at, u.amount, e.kind, e.at,
-           CASE e.kind WHEN 'expired' THEN l.expires_at END AS gone_at,
-           e.kind = 'restored' OR undone.id IS NOT NULL AS is_undone
-      FROM loyalty_lotuse u
-      JOIN loyalty_entry e ON e.id = u.entry_id AND e.recorded_at <= %(at)s
-      JOIN lot l ON l.id = u.lot_id
-      LEFT JOIN loyalty_entry undone ON undone.reverses_id = e.id AND undone.recorded_at <= %(at)s
-), remaining AS MATERIALIZED (
-    SELECT l.account_id, l.earned_at, l.recorded_at, l.expires_at,
-           l.amount - coalesce(u.amount, 0) AS points
-      FROM lot l LEFT JOIN (SELECT id, sum(amount) AS amount FROM taken GROUP BY id) u
-                        ON u.id = l.id
-     WHERE l.amount <> coalesce(u.amount, 0)
-), fate AS (
-    SELECT 'entered' AS kind, account_id, {_age("recorded_at")} AS age, amount AS points FROM lot
-    UNION ALL
-    SELECT CASE WHEN kind = 'spent' THEN 'spent'
-                WHEN kind = 'expired' AND (gone_at > at OR gone_at IS NULL) THEN 'lapsed'
-                ELSE 'censored' END,
-           account_id,
-           {_age("greatest(least(at, gone_at), recorded_at)")}, amount
-      FROM taken WHERE NOT is_undone
-    UNION ALL
-    SELECT 'censored', account_id,
-           {_age("greatest(least(%(at)s, expires_at), recorded_at)")}, points
-      FROM remaining
-)
-SELECT kind, (account_id %% %(groups)s)::int, age, NULL, sum(points)::bigint
-  FROM fate GROUP BY 1, 2, 3
-UNION ALL
-SELECT 'held', NULL, {_age("%(at)s")},
-       CASE WHEN expires_at <= %(at)s THEN -1
-            WHEN expires_at IS NOT NULL THEN {_age("expires_at")} END,
-       sum(points)::bigint
-  FROM remaining GROUP BY 3, 4
-UNION ALL
-SELECT 'spenders', NULL, NULL, NULL, count(DISTINCT account_id)
-  FROM taken WHERE kind = 'spent' AND NOT is_undone
+# Of each lot what it gave and what was left of it at the moment.
+_LOTS = f"""
+SELECT (l.account_id %% %(groups)s)::int AS members, {_age("earned.recorded_at")} AS seen_from,
+       {_age("%(at)s")} AS age,
+       CASE WHEN l.expires_at IS NOT NULL THEN {_age("l.expires_at")} END AS ending,
+       coalesce(l.expires_at <= %(at)s, false) AS is_past,
+       sum(l.amount)::bigint,
+       sum(l.amount - coalesce(used.points, 0) + coalesce(later.points, 0))::bigint
+  FROM loyalty_lot l
+  JOIN loyalty_entry earned ON earned.id = l.entry_id
+  LEFT JOIN ({snapshots.USED}) used ON used.lot_id = l.id
+  LEFT JOIN ({snapshots.LATER}) later ON later.lot_id = l.id
+ WHERE earned.recorded_at <= %(at)s
+ GROUP BY members, seen_from, age, ending, is_past
+"""
+_UNDONE = """
+    EXISTS (SELECT FROM loyalty_entry back
+             WHERE back.reverses_id = e.id AND back.recorded_at <= %(at)s)"""
+_USES = f"""
+SELECT (l.account_id %% %(groups)s)::int AS members,
+       CASE WHEN e.kind = 'spent' THEN 'spent'
+            WHEN e.kind = 'expired' AND (l.expires_at > e.at OR l.expires_at IS NULL) THEN 'lapsed'
+            ELSE 'censored' END AS fate,
+       {_age("greatest(least(e.at, gone.at), earned.recorded_at)")} AS age, sum(u.amount)::bigint
+  FROM loyalty_lotuse u
+  JOIN loyalty_entry e ON e.id = u.entry_id
+  JOIN loyalty_lot l ON l.id = u.lot_id
+  JOIN loyalty_entry earned ON earned.id = l.entry_id
+ CROSS JOIN LATERAL (SELECT CASE e.kind WHEN 'expired' THEN l.expires_at END AS at) gone
+ WHERE e.recorded_at <= %(at)s AND e.kind <> 'restored' AND NOT {_UNDONE}
+ GROUP BY members, fate, age
+"""
+_SPENDERS = f"""
+SELECT count(DISTINCT e.account_id) FROM loyalty_entry e
+ WHERE e.kind = 'spent' AND e.recorded_at <= %(at)s AND NOT {_UNDONE}
 """

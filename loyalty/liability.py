@@ -8,7 +8,7 @@ today, whatever the moment: a lot's date, which a restore may have moved, and th
 Months are those of the programme's zone. Debt is never netted: nobody can be made to pay it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,18 +18,11 @@ from loyalty import snapshots
 from loyalty.models import PointsPolicy
 from members.models import Programme
 
-# What a kind of entry does to the points outstanding: +1 adds, -1 takes, 0 both or neither.
-SIGNS: Mapping[str, int] = {
-    "earned": 1,
-    "granted": 1,
-    "restored": 1,
-    "spent": -1,
-    "returned": -1,
-    "debt_paid": -1,
-    "expired": -1,
-    "transferred": 0,
-    "matured": 0,
-}
+# The kinds of entry there is a column for; another one would show as a month that does not add up.
+KINDS = (
+    "earned", "granted", "restored", "spent", "returned", "debt_paid", "expired", "transferred",
+    "matured",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +93,7 @@ class Month:
     @property
     def adds_up(self) -> bool:
         """Maturing and moving between members change nothing in sum."""
-        told = self.opening + sum(int(getattr(self, kind)) for kind in SIGNS)
+        told = self.opening + sum(int(getattr(self, kind)) for kind in KINDS)
         return told == self.closing and not self.matured and not self.transferred
 
 
@@ -140,37 +133,35 @@ def movements(*, at: datetime) -> list[Month]:
     closing = debt = 0
     for month, moved in by_month.items():
         opening, closing, debt = closing, closing + sum(moved.values()), debt + debts[month]
-        known = {kind: points for kind, points in moved.items() if kind in SIGNS}
+        known = {kind: points for kind, points in moved.items() if kind in KINDS}
         months.append(Month(month=month, opening=opening, closing=closing, debt=debt, **known))
     return months
 
 
 # A lot waits from its own entry on until the entry that matured its award.
-_PARTS = """
-WITH used AS (
-    SELECT u.lot_id, sum(u.amount) AS points
-      FROM loyalty_lotuse u JOIN loyalty_entry e ON e.id = u.entry_id
-     WHERE e.recorded_at <= %(at)s GROUP BY u.lot_id
-), matured AS (
+_PARTS = f"""
+WITH matured AS (
     SELECT award_id, min(recorded_at) AS recorded_at FROM loyalty_entry
      WHERE kind = 'matured' AND award_id IS NOT NULL GROUP BY award_id
 ), lot AS (
     SELECT date_trunc('month', e.at AT TIME ZONE %(zone)s)::date AS cohort,
            date_trunc('month', l.expires_at AT TIME ZONE %(zone)s)::date AS expires,
-           l.amount - coalesce(used.points, 0) AS points,
+           l.amount - coalesce(used.points, 0) + coalesce(later.points, 0) AS points,
            e.pending_change > 0
              AND (l.is_pending
                   OR coalesce(matured.recorded_at, l.available_at, 'infinity') > %(at)s)
              AS is_pending
       FROM loyalty_lot l
       JOIN loyalty_entry e ON e.id = l.entry_id
-      LEFT JOIN used ON used.lot_id = l.id
+      LEFT JOIN ({snapshots.USED}) used ON used.lot_id = l.id
+      LEFT JOIN ({snapshots.LATER}) later ON later.lot_id = l.id
       LEFT JOIN matured ON matured.award_id = l.award_id
-     WHERE e.recorded_at <= %(at)s AND l.amount <> coalesce(used.points, 0)
+     WHERE e.recorded_at <= %(at)s
 )
 SELECT cohort, expires, coalesce(sum(points) FILTER (WHERE NOT is_pending), 0)::bigint,
        coalesce(sum(points) FILTER (WHERE is_pending), 0)::bigint
-  FROM lot GROUP BY cohort, expires ORDER BY cohort, expires NULLS LAST
+  FROM lot GROUP BY cohort, expires HAVING sum(points) <> 0
+ ORDER BY cohort, expires NULLS LAST
 """
 # Every month is there, also one in which nothing moved.
 _MOVED = """

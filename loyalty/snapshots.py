@@ -13,6 +13,14 @@ from django.db.backends.utils import CursorWrapper
 # Sorts and hashes of ten million rows would otherwise go through the disk in hundreds of parts.
 WORK_MEM = "256MB"
 LONGEST = "30min"
+# SQL: {lot_id, points} of all its uses, and of those recorded after a moment `at`. What was left of
+# a lot then is its amount without the ones and with the others; the moment is mostly the present,
+# and then there are none of these to look for.
+USED = "SELECT lot_id, sum(amount) AS points FROM loyalty_lotuse GROUP BY lot_id"
+LATER = """
+    SELECT u.lot_id, sum(u.amount) AS points
+      FROM loyalty_entry e JOIN loyalty_lotuse u ON u.entry_id = e.id
+     WHERE e.recorded_at > %(at)s GROUP BY u.lot_id"""
 
 
 @contextmanager
@@ -23,7 +31,9 @@ def take() -> Iterator[CursorWrapper]:
         if is_outermost:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         cursor.execute(
-            "SELECT set_config('work_mem', %s, true), set_config('statement_timeout', %s, true)",
+            "SELECT set_config('work_mem', %s, true), set_config('statement_timeout', %s, true),"
+            # Few rows come of many: handing them from worker to leader costs next to nothing.
+            " set_config('parallel_tuple_cost', '0.001', true)",
             [WORK_MEM, LONGEST],
         )
         yield cursor

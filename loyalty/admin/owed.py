@@ -46,14 +46,14 @@ class OwedPages(ReadOnlyAdmin):
         return own + cast("list[URLPattern]", super().get_urls())
 
     def owed(self, request: HttpRequest) -> HttpResponse:
-        at = self._moment(request)
+        at, on = self._moment(request)
         found, grants = reckoning.reckon(at=at), _grants(at)
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
             "title": "Owed",
             "at": at,
-            "on": request.GET.get("on", "") if at < timezone.now() else "",
+            "on": on,
             "days": DAYS,
             "grants": grants,
             **_figures(found),
@@ -64,26 +64,27 @@ class OwedPages(ReadOnlyAdmin):
         return TemplateResponse(request, "loyalty/admin/owed.html", context)
 
     def owed_file(self, request: HttpRequest, table: str) -> HttpResponseBase:
+        at, _ = self._moment(request)
         if table not in TABLES:
             raise Http404
-        at = self._moment(request)
         header, rows = TABLES[table](at)
         return spreadsheet.response(name=f"{table}-{at:%Y-%m-%d}", header=header, rows=rows)
 
-    def _moment(self, request: HttpRequest) -> datetime:
-        """As of when: the end of the day asked for, or now."""
+    def _moment(self, request: HttpRequest) -> tuple[datetime, str]:
+        """As of when: the end of the day asked for, and that day; otherwise now, and nothing."""
         user = staff_of(request)
         # These are everybody's points, whatever the store.
         if not (user.has_perm(AUDIT) and roles.sees_every_store(user)):
             raise PermissionDenied
         now, said = timezone.now(), request.GET.get("on", "")
         try:
-            return reckoning.moment_of(on=date.fromisoformat(said) if said else None, now=now)
-        except (ValueError, OverflowError):
+            on = date.fromisoformat(said) if said else None
+            return reckoning.moment_of(on=on, now=now), on.isoformat() if on else ""
+        except ValueError:
             messages.error(request, "That is not a date.")
         except Invalid as refusal:
             messages.error(request, refusal.detail)
-        return now
+        return now, ""
 
 
 def _grants(at: datetime) -> Grants:

@@ -137,12 +137,12 @@ def test_page_names_who_gave_most(finance: Client, alex: Member) -> None:
 
 
 def test_page_asks_a_fixed_number_of_questions(
-    finance: Client, django_assert_max_num_queries: Any
+    finance: Client, django_assert_num_queries: Any
 ) -> None:
     for one in factories.members(3):
         give(one, 50, by=person("Clerk", email=f"{one.number}@cairn.example"))
     finance.get(PAGE)
-    with django_assert_max_num_queries(40):
+    with django_assert_num_queries(31):
         finance.get(PAGE)
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 
 import pgtrigger
 from django.db import connection, transaction
+from django.db.models import Q
 
 from config.errors import Invalid, Refusal
 from loyalty import ledger, tiers
@@ -69,7 +70,8 @@ def merge(*, gone: Member, kept: Member, reason: str, by: User | None, now: date
         }
         row.contacts = _move_contacts(gone, kept, CONTACTS)
         row.save()
-        Member.objects.filter(pk=gone.pk).update(merged_into=kept)
+        # Whom it had been merged with before is the same person, too: one step leads to them.
+        Member.objects.filter(Q(pk=gone.pk) | Q(merged_into=gone)).update(merged_into=kept)
         _keep_refusals(gone, kept, now)
         _settle(row, now)
     return row
@@ -96,6 +98,9 @@ def undo(*, merge: Merge, by: User | None, now: datetime) -> Merge:
             _move_back(table, ids, giver_id=row.kept_id, taker_id=row.gone_id)
         _move_contacts(row.kept, row.gone, row.contacts)
         Member.objects.filter(pk=row.gone_id).update(merged_into=None)
+        Member.objects.filter(
+            merges_away__kept=row.gone_id, merges_away__undone_at__isnull=True
+        ).update(merged_into=row.gone_id)
         row.undone_at, row.undone_by = now, by
         row.save()
         _settle(row, now)

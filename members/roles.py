@@ -83,15 +83,33 @@ MARKETER = {
     "campaigns.delivery": "view",
     "campaigns.engagement": "view",
 }
+FINANCE = {
+    "members.member": "see_every_store",
+    "loyalty.account": "view audit",
+    "loyalty.entry": "view",
+    "loyalty.lot": "view",
+    "loyalty.purchase": "view",
+    "loyalty.reward": "view",
+    "loyalty.voucher": "view",
+    "loyalty.tier": "view",
+    "loyalty.pointspolicy": "view",
+    "campaigns.campaign": "view",
+}
 ADMINISTRATOR = MARKETER | {
     "loyalty.grant": "view add approve",
+    "loyalty.account": "view audit",
     "members.programme": "view change",
     "members.store": "view add change",
     "members.apikey": "view add change",
     "members.user": "view change",
     "django_celery_beat.periodictask": "view",
 }
-ROLES = {"Clerk": CLERK, "Marketer": MARKETER, "Administrator": ADMINISTRATOR}
+ROLES = {
+    "Clerk": CLERK,
+    "Marketer": MARKETER,
+    "Finance": FINANCE,
+    "Administrator": ADMINISTRATOR,
+}
 
 
 def rows_seen[M: Model](rows: QuerySet[M], *, user: User, store: str) -> QuerySet[M]:

@@ -194,6 +194,13 @@ def spend(of: Member, points: int, *, now: datetime = NOW) -> Entry:
     return Entry.objects.get(pk=row.written_id)
 
 
+@contextmanager
+def book(of: Member, *, now: datetime = NOW) -> Iterator[ledger.Book]:
+    """The member's open account, with its lots."""
+    with ledger.open_book([of.pk], now=now, with_lots=True) as opened:
+        yield opened
+
+
 def account(of: Member) -> Account:
     return Account.objects.get(pk=of.pk)
 

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from campaigns import reporting
+from campaigns import costs, reporting
 from campaigns.admin import wording
 from campaigns.models import Campaign, Delivery
 from members.models import Channel, Interest, Programme
@@ -44,6 +44,7 @@ def context(campaign: Campaign, *, now: datetime) -> dict[str, Any]:
         "deliveries_link": address(campaign),
         "entry": wording.entry_in_words(campaign.entry),
         "days": _days(campaign),
+        "cost": costs.point_cost(campaign),
         **_lift(campaign, now=now),
     }
 

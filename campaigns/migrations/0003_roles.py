@@ -1,4 +1,4 @@
-"""The three roles of the staff."""
+"""The roles of the staff."""
 
 from typing import Any
 

@@ -104,6 +104,7 @@ GROUPS: tuple[tuple[str, bool, tuple[Link, ...]], ...] = (
                 "loyalty.change_pointspolicy",
             ),
             Link("Points ledger", "loyalty_entry_changelist", "menu_book", "loyalty.view_lot"),
+            Link("Owed", "loyalty_account_owed", "account_balance", "loyalty.audit_account"),
         ),
     ),
     (

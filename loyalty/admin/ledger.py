@@ -8,6 +8,7 @@ from unfold.paginator import InfinitePaginator
 
 from config.admin.columns import shown
 from config.admin.rows import ReadOnlyAdmin, ReadOnlyInline
+from loyalty.admin.owed import OwedPages
 from loyalty.models import Account, Entry, Lot, LotUse
 
 TONES = {
@@ -62,7 +63,7 @@ class EntryAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Account)
-class AccountAdmin(ReadOnlyAdmin):
+class AccountAdmin(OwedPages):
     store_path = "member__home_store"
     list_display = ("member", "balance", "pending", "debt", "tier", "version")
     list_filter = ("tier",)

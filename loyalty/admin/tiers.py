@@ -35,5 +35,16 @@ class PointsPolicyAdmin(OnlyRowAdmin):
             "Tiers",
             {"fields": ("tier_basis", "tier_window", "tier_window_days", "tier_downgrade")},
         ),
-        ("Points", {"fields": ("inactive_months", "grace_days", "return_days")}),
+        (
+            "Points",
+            {
+                "fields": (
+                    "inactive_months",
+                    "grace_days",
+                    "return_days",
+                    "grants_a_day",
+                    ("point_value", "point_currency"),
+                )
+            },
+        ),
     )

@@ -96,6 +96,7 @@ class Account(models.Model):
     active_at = models.DateTimeField(null=True, help_text="Last earned or spent something.")
 
     class Meta:
+        permissions = [("audit_account", "Can see what is owed and who was granted points")]
         constraints = [
             models.CheckConstraint(condition=Q(balance__gte=0), name="balance_never_negative"),
             models.CheckConstraint(condition=Q(pending__gte=0), name="pending_never_negative"),

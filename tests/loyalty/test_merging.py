@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 # Not moved, each for a reason.
 STAY = {
     "loyalty_account": "its entries do",
-    "loyalty_referralcode": "the old code still leads to the row that is gone, and so to the person",
+    "loyalty_referralcode": "the old code leads to the row that is gone, and so to the person",
     "loyalty_award": "history: caps count it where it was given",
     "loyalty_capcounter": "with the awards",
     "campaigns_journey": "what was sent was sent to that row",
@@ -160,6 +160,19 @@ def test_old_number_and_telephone_lead_to_the_person(old: Member, alex: Member) 
     assert present.ids_of([old.number, alex.number]) == {old.number: alex.pk, alex.number: alex.pk}
     alex.refresh_from_db()
     assert (alex.phone, present.count()) == ("+14155552671", 1)
+
+
+def test_oldest_number_leads_to_the_person_after_two_merges(old: Member, alex: Member) -> None:
+    kim = factories.member()
+    factories.tier("gold", 80)
+    factories.buy(old, "50")
+    factories.buy(alex, "50")
+    merge(old, alex)
+    second = merge(alex, kim)
+    assert Member.objects.present().named(old.number).get() == kim
+    assert factories.account(kim).tier_id is not None
+    merging.undo(merge=second, by=None, now=NOW)
+    assert Member.objects.present().named(old.number).get() == alex
 
 
 def test_old_token_answers_for_the_person(old: Member, alex: Member) -> None:

@@ -11,7 +11,7 @@ class Command(BaseCommand):
     help = "Recompute all points from the entries. Ends with 1 where anything differs."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        audit = auditing.audit()
+        audit = auditing.audit(tell=self._tell)
         for finding in audit.findings:
             self.stdout.write(f"{finding.check}: {finding.detail}")
         self.stdout.write(
@@ -20,3 +20,7 @@ class Command(BaseCommand):
         )
         if audit.findings:
             raise SystemExit(1)
+
+    def _tell(self, step: str) -> None:
+        """What runs next, beside the findings rather than among them."""
+        self.stderr.write(f"… {step}", style_func=str)

@@ -14,6 +14,7 @@ log = structlog.get_logger(__name__)
 TASKS = {
     "interactions": "campaigns.tasks.answer",
     "campaigns": "campaigns.tasks.plan",
+    "webhooks": "members.tasks.announce",
 }
 
 

@@ -43,6 +43,8 @@ MARKETER = {
     "members.interactionkind": "view change",
     "members.interest": "view add change",
     "members.store": "view",
+    "members.webhook": "view",
+    "members.announcement": "view",
     "loyalty.account": "view",
     "loyalty.entry": "view",
     "loyalty.lot": "view",
@@ -72,6 +74,7 @@ ADMINISTRATOR = MARKETER | {
     "members.programme": "view change",
     "members.store": "view add change",
     "members.apikey": "view add change",
+    "members.webhook": "view add change",
     "members.user": "view change",
     "django_celery_beat.periodictask": "view",
 }

@@ -10,8 +10,18 @@ from members.admin import (
     setting_up,
     staff,
     today,
+    webhooks,
 )
 
-__all__ = ["api_keys", "member", "neighbours", "records", "setting_up", "staff", "today"]
+__all__ = [
+    "api_keys",
+    "member",
+    "neighbours",
+    "records",
+    "setting_up",
+    "staff",
+    "today",
+    "webhooks",
+]
 
 admin.site.index_template = "cairn/today.html"

@@ -11,9 +11,11 @@ from .member import ErasedContact, Member
 from .programme import Programme
 from .store import Store
 from .user import User
+from .webhook import Announcement, Webhook
 
 __all__ = [
     "Address",
+    "Announcement",
     "ApiKey",
     "Channel",
     "Consent",
@@ -32,4 +34,5 @@ __all__ = [
     "Store",
     "UnansweredInteraction",
     "User",
+    "Webhook",
 ]

@@ -184,6 +184,8 @@ _MOVED = "(SELECT entry.*, account_id AS member_id FROM entry)"
 _TOLD = """'points', fact.amount, 'pending', nullif(fact.pending_change, 0),
            'debt', nullif(fact.debt_change, 0), 'balance_after', fact.balance_after,
            'why', nullif(fact.why, ''),
+           'rule', (SELECT r.slug FROM loyalty_award w JOIN loyalty_earnrule r ON r.id = w.rule_id
+                     WHERE w.id = fact.award_id),
            'purchase', (SELECT p.reference FROM loyalty_award w
                           JOIN loyalty_purchase p ON p.id = w.fact_id AND w.fact = 'purchase'
                          WHERE w.id = fact.award_id)"""

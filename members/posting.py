@@ -22,7 +22,6 @@ CONNECT_SECONDS = 4
 MOST_SECONDS = 10
 MOST_ADDRESSES = 3
 MOST_KEPT = 200
-PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +42,13 @@ class Forbidden(OSError):
 
 def post(*, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
     """Post once. Whatever the other side does, or fails to do, is in the answer."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     try:
+        parts = urlsplit(url)
+        is_secure = parts.scheme == "https"
+        host, port = parts.hostname or "", parts.port or (443 if is_secure else 80)
+        kind = http.client.HTTPSConnection if is_secure else http.client.HTTPConnection
         with closing(kind(host, port)) as connection:
-            connection.sock = _connected(host, port, is_secure=parts.scheme == "https")
+            connection.sock = _connected(host, port, is_secure=is_secure)
             hang_up = threading.Timer(MOST_SECONDS, _hang_up, [connection.sock])
             hang_up.start()
             try:
@@ -57,7 +57,7 @@ def post(*, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
                 return _read(connection.getresponse())
             finally:
                 hang_up.cancel()
-    except (OSError, http.client.HTTPException, UnicodeError) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         return Answer(None, _plain(str(error) or type(error).__name__))
 
 

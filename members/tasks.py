@@ -1,13 +1,15 @@
 """How the clock gets in."""
 
+from datetime import timedelta
+
 from celery import shared_task
 from django.core.management import call_command
 from django.utils import timezone
 
 from members import announcing, geocoding
 
-# A task gives way to others after so many batches; whatever is left is due at the next tick.
-BATCHES = 10
+# So long a task goes on to new work; whatever is left then is due at the next tick.
+A_WHILE = timedelta(minutes=1)
 
 
 @shared_task
@@ -19,9 +21,9 @@ def locate() -> None:
 @shared_task
 def announce() -> None:
     """Tell webhooks what happened."""
-    for _ in range(BATCHES):
-        if not announcing.deliver(now=timezone.now()).claimed:
-            break
+    end = timezone.now() + A_WHILE
+    while (now := timezone.now()) < end and announcing.deliver(now=now).claimed:
+        pass
 
 
 @shared_task

@@ -75,9 +75,10 @@ def change(*, webhook: Webhook, name: str, url: str, kinds: Sequence[str], is_ac
     """Correct a webhook. Switched on again it is tried at once."""
     _describe(webhook, name=name, url=url, kinds=kinds)
     if is_active and not webhook.is_active:
-        webhook.failing_since = webhook.rests_until = None
+        Webhook.objects.filter(pk=webhook.pk).update(failing_since=None, rests_until=None)
     webhook.is_active = is_active
-    webhook.save()
+    # The secret and how it is doing may have changed meanwhile.
+    webhook.save(update_fields=["name", "url", "kinds", "is_active"])
 
 
 def rotate(*, webhook: Webhook, now: datetime) -> str:
@@ -115,12 +116,13 @@ def signature(*, key: bytes, event_id: str, stamp: str, body: bytes) -> str:
 def _describe(webhook: Webhook, *, name: str, url: str, kinds: Sequence[str]) -> None:
     if not 0 < len(name.strip()) <= 80:
         raise Invalid("A webhook needs a name of at most 80 characters.", pointer="/name")
+    if not kinds:
+        raise Invalid("Say what it shall hear of.", pointer="/kinds")
+    # What it has heard of so far it may keep, though it is offered no more.
+    if unknown := set(kinds) - set(webhook.kinds or ()) - set(known_kinds()):
+        raise Invalid(f"There are no such events: {', '.join(sorted(unknown))}.", pointer="/kinds")
     webhook.name, webhook.url = name.strip(), _checked(url.strip())
     webhook.kinds = sorted(set(kinds))
-    if not webhook.kinds:
-        raise Invalid("Say what it shall hear of.", pointer="/kinds")
-    if unknown := set(webhook.kinds) - set(known_kinds()):
-        raise Invalid(f"There are no such events: {', '.join(sorted(unknown))}.", pointer="/kinds")
 
 
 def _checked(url: str) -> str:

@@ -115,7 +115,11 @@ class WebhookAdmin(Admin):
 
     @admin.action(description="Send a test event", permissions=["change"])
     def try_out(self, request: HttpRequest, queryset: QuerySet[Webhook]) -> None:
-        for webhook in queryset:
+        chosen = list(queryset.filter(is_active=True))
+        if not chosen:
+            messages.error(request, "Switch it on first.")
+            return
+        for webhook in chosen:
             announcing.try_out(webhook=webhook, now=timezone.now())
         nudge("webhooks")
         messages.success(request, "On its way. What came of it is in the log of announcements.")

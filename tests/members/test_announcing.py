@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from members import announcing, posting, privacy, webhooks
 from members.models import Announcement, Member, Webhook
+from members.posting import Answer
 from tests import factories, processes, shops
 from tests.factories import NOW
 from tests.shops import Shop
@@ -209,7 +210,7 @@ def test_worker_that_wakes_up_late_changes_nothing(shop: Shop) -> None:
     (late,) = announcing.claim(now=NOW, limit=1)
     let_leases_run_out()
     announcing.deliver(now=NOW)
-    assert not announcing._record(late, announcing.Answer(500, "late"), now=NOW + DAY)
+    assert not announcing._record(late, Answer(500, "late"), now=NOW + DAY)
     row = Announcement.objects.get()
     assert (row.state, row.last_status) == ("sent", 204)
 
@@ -293,7 +294,7 @@ def test_what_is_under_way_or_has_nobody_to_hear_it_is_not_sent_again(shop: Shop
 def test_webhook_that_is_on_again_hears_what_it_missed(shop: Shop) -> None:
     webhook, _ = subscribe(shop)
     planned(webhook)
-    said = {"name": "shop", "url": shop.url, "kinds": ["*"]}
+    said: dict[str, Any] = {"name": "shop", "url": shop.url, "kinds": ["*"]}
     webhooks.change(webhook=webhook, **said, is_active=False)
     assert announcing.deliver(now=NOW).claimed == 0
     webhooks.change(webhook=webhook, **said, is_active=True)
@@ -339,5 +340,5 @@ def test_erasing_while_a_shop_listens_leaves_nothing(shop: Shop, alex: Member) -
     factories.buy(alex, "20")
     (one,) = announcing.claim(now=NOW, limit=1)
     privacy.erase(member=alex, now=NOW)
-    assert not announcing._record(one, announcing.Answer(200, ""), now=NOW)
+    assert not announcing._record(one, Answer(200, ""), now=NOW)
     assert not Announcement.objects.exists()

@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from config.errors import Invalid
-from loyalty import expiry, ledger, rewards
+from loyalty import expiry, ledger, purchases, rewards
 from loyalty.models import Entry
 from members import interactions, webhooks
 from members.models import Announcement, Interaction, InteractionKind, Member, Webhook
@@ -166,12 +167,11 @@ def test_every_way_points_move_is_announced(alex: Member) -> None:
     subscribe("points.*")
     factories.reward(points=20)
     factories.grant(alex, 50, expires_at=NOW + timedelta(days=1))
-    bought = rewards.redeem(member=alex, slug="tenner", now=NOW)
+    rewards.redeem(member=alex, slug="tenner", now=NOW)
     with ledger.open_book([alex.pk], now=NOW, with_lots=True) as book:
         spent = Entry.objects.get(kind="spent")
         book.restore(member_id=alex.pk, spent=spent, why="test")
     expiry.expire(now=NOW + timedelta(days=2))
-    assert bought
     assert announced() == ["points.expired", "points.granted", "points.restored", "points.spent"]
     assert told("points.expired")["data"]["balance_after"] == 0
 
@@ -193,7 +193,7 @@ def test_repeated_purchase_is_announced_once(alex: Member) -> None:
     subscribe()
     basket = factories.basket(alex, "20")
     for _ in range(2):
-        factories.purchases.record(basket, now=NOW)
+        purchases.record(basket, now=NOW)
     assert announced() == ["interaction.purchase", "points.earned"]
 
 
@@ -217,10 +217,22 @@ def test_what_is_undone_was_never_announced(alex: Member) -> None:
 def test_announcing_takes_no_statement_of_its_own(
     alex: Member, django_assert_num_queries: Any
 ) -> None:
-    fact = {"member_id": alex.pk, "kind": "view", "occurred_at": NOW}
+    fact: dict[str, Any] = {"member_id": alex.pk, "kind": "view", "occurred_at": NOW}
     with django_assert_num_queries(1):
         interactions.record([interactions.Fact(**fact, reference="1")], now=NOW)
     subscribe()
     with django_assert_num_queries(1):
         interactions.record([interactions.Fact(**fact, reference="2")], now=NOW)
     assert announced() == ["interaction.view"]
+
+
+def test_document_tells_every_fact_of_an_event(alex: Member, client: Client) -> None:
+    subscribe()
+    factories.buy(alex, "20")
+    document = client.get("/api/v1/schema/?format=json").json()
+    for family, kind in (("points", "points.earned"), ("interaction", "interaction.purchase")):
+        body = document["webhooks"][family]["post"]["requestBody"]["content"]["application/json"]
+        schema = body["schema"]["properties"]
+        said = told(kind)
+        assert said.keys() == schema.keys()
+        assert said["data"].keys() <= schema["data"]["properties"].keys()

@@ -46,7 +46,7 @@ OLDEST_UNANSWERED = """
 DELIVERIES = "SELECT state, count(*) FROM campaigns_delivery GROUP BY state"
 ANNOUNCEMENTS = """
     SELECT state, count(*) FROM members_announcement
-     WHERE state IN ('planned', 'failed') GROUP BY state
+     WHERE state IN ('planned', 'failed') GROUP BY state ORDER BY state
 """
 UNANSWERED = "SELECT count(*) FROM members_unansweredinteraction"
 

@@ -117,6 +117,13 @@ def try_out(*, webhook: Webhook, now: datetime) -> Announcement:
     )
 
 
+def say_erased(*, member_id: int, now: datetime) -> None:
+    """Tell whoever wants to know that a member is about to be erased, by the number they know:
+    what shops keep of somebody has to go as well."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ERASED, [now, now, member_id])
+
+
 def send_again(rows: QuerySet[Announcement], *, now: datetime) -> int:
     """Make these due now, under the ids they had, with all tries before them; returns how many.
 
@@ -232,6 +239,12 @@ UPDATE members_announcement a
 RETURNING a.id, a.webhook_id, a.event_id, a.body::text, a.tries, w.url, w.seed,
           CASE WHEN w.previous_until > %(now)s THEN w.previous_seed END
 """
+_ERASED = webhooks.planning(
+    "(SELECT id, 'erased' AS kind, id AS member_id, %s::timestamptz AS at,"
+    " %s::timestamptz AS recorded_at FROM members_member WHERE id = %s)",
+    family="member",
+    facts="",
+)
 _FORGET = """
 DELETE FROM members_announcement WHERE id IN (
     SELECT a.id FROM members_announcement a JOIN members_webhook w ON w.id = a.webhook_id

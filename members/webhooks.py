@@ -43,6 +43,11 @@ def interaction_kinds() -> Iterable[str]:
     return InteractionKind.objects.order_by("slug").values_list("slug", flat=True)
 
 
+@announces("member")
+def member_kinds() -> Iterable[str]:
+    return ["erased"]
+
+
 def known_kinds() -> list[str]:
     """All that one can subscribe to: everything, each family, each kind."""
     found = [EVERYTHING]
@@ -160,7 +165,8 @@ _PLAN = """
            jsonb_build_object(
                'type', '{family}.' || fact.kind,
                'timestamp', fact.at,
-               'data', jsonb_strip_nulls(jsonb_build_object('member', m.number, {facts}))),
+               'data', jsonb_strip_nulls(
+                   jsonb_build_object('member', m.number) || jsonb_build_object({facts}))),
            fact.recorded_at, fact.recorded_at, 'planned', 0, ''
       FROM members_webhook w
       JOIN {source} fact

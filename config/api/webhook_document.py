@@ -32,6 +32,7 @@ def webhooks() -> dict[str, Any]:
     """Path items by family of events; verified as Standard Webhooks says."""
     return {
         "points": _told("Points of a member moved", "points.earned", POINTS),
+        "member": _told("A member was erased: forget them, too", "member.erased", {}),
         "interaction": _told("A member did something", "interaction.check-in", INTERACTION),
     }
 

@@ -39,7 +39,8 @@ class Webhook(models.Model):
 class Announcement(models.Model):
     """One event for one webhook: the row is the queue while it is due, and the log afterwards.
 
-    Erasing a member deletes what was announced about them, sent or not.
+    Erasing a member deletes what was announced about them, sent or not, but for the number of who
+    was erased: shops have to forget them too.
     """
 
     class State(models.TextChoices):

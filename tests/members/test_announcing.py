@@ -10,7 +10,8 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from members import announcing, posting, privacy, webhooks
+from campaigns import clock
+from members import announcing, posting, privacy, tasks, webhooks
 from members.models import Announcement, Member, Webhook
 from members.posting import Answer
 from tests import factories, processes, shops
@@ -89,6 +90,21 @@ def test_all_that_is_due_is_sent_whatever_the_batch(shop: Shop) -> None:
     sent = {str(row.event_id) for row in planned(subscribe(shop)[0], 30)}
     assert [announcing.deliver(now=NOW, limit=20).sent for _ in range(3)] == [20, 10, 0]
     assert (len(shop.ids), set(shop.ids)) == (30, sent)
+
+
+def test_task_goes_on_until_nothing_is_due(shop: Shop) -> None:
+    webhook, _ = subscribe(shop)
+    for _ in range(announcing.BATCH + 5):
+        announcing.try_out(webhook=webhook, now=timezone.now())
+    tasks.announce()
+    assert states() == {"sent": announcing.BATCH + 5}
+
+
+def test_turn_of_the_clock_tells_and_forgets(shop: Shop) -> None:
+    planned(subscribe(shop)[0], 2)
+    assert clock.turn(now=NOW).done["announced"] == 2
+    later = clock.turn(now=NOW + timedelta(days=31)).done
+    assert (later["announced"], later["announcements dropped"]) == (0, 2)
 
 
 def test_both_secrets_sign_for_a_day_after_rotation(shop: Shop) -> None:
@@ -333,6 +349,17 @@ def test_erasing_a_member_deletes_what_was_said_and_would_be(shop: Shop, alex: M
     privacy.erase(member=alex, now=NOW)
     assert list(Announcement.objects.values_list("member", flat=True)) == [kim.pk]
     assert announcing.deliver(now=NOW).sent == 1
+
+
+def test_shops_hear_whom_they_have_to_forget(shop: Shop, alex: Member) -> None:
+    subscribe(shop, "*")
+    factories.buy(alex, "20")
+    for _ in range(2):
+        privacy.erase(member=alex, now=NOW)
+    announcing.deliver(now=NOW)
+    assert [heard.said for heard in shop.heard] == [
+        {"type": "member.erased", "timestamp": NOW.isoformat(), "data": {"member": alex.number}}
+    ]
 
 
 def test_erasing_while_a_shop_listens_leaves_nothing(shop: Shop, alex: Member) -> None:

@@ -22,6 +22,7 @@ CONNECT_SECONDS = 4
 MOST_SECONDS = 10
 MOST_ADDRESSES = 3
 MOST_KEPT = 200
+UNICAST = ipaddress.ip_network("2000::/3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,7 @@ def post(*, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         parts = urlsplit(url)
         is_secure = parts.scheme == "https"
         host, port = parts.hostname or "", parts.port or (443 if is_secure else 80)
-        kind = http.client.HTTPSConnection if is_secure else http.client.HTTPConnection
-        with closing(kind(host, port)) as connection:
+        with closing(_connection(host, port, is_secure=is_secure)) as connection:
             connection.sock = _connected(host, port, is_secure=is_secure)
             hang_up = threading.Timer(MOST_SECONDS, _hang_up, [connection.sock])
             hang_up.start()
@@ -68,12 +68,15 @@ def is_public(address: str) -> bool:
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped is not None:
             return is_public(str(ip.ipv4_mapped))
-        if ip.sixtofour is not None or ip.teredo is not None or ip in NAT64:
+        if ip not in UNICAST or ip.sixtofour is not None or ip.teredo is not None:
             return False
     return ip.is_global and not ip.is_multicast
 
 
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
+def _connection(host: str, port: int, *, is_secure: bool) -> http.client.HTTPConnection:
+    if is_secure:
+        return http.client.HTTPSConnection(host, port, context=_trust())
+    return http.client.HTTPConnection(host, port)
 
 
 def _connected(host: str, port: int, *, is_secure: bool) -> socket.socket:

@@ -4,12 +4,19 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +63,31 @@ class Shop:
         return sorted(heard.said["type"] for heard in self.heard)
 
 
+def certificate(folder: Path, *, of: str) -> Path:
+    """A file with a key and the certificate, signed by itself, of a host."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, of)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(of)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    file = folder / f"{of}.pem"
+    file.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
 @contextmanager
-def opened() -> Iterator[Shop]:
-    """A shop on a port of its own, closed at the end."""
+def opened(*, certificate: Path | None = None) -> Iterator[Shop]:
+    """A shop on a port of its own, closed at the end; with a certificate it speaks https."""
     shop = Shop()
 
     class Counter(BaseHTTPRequestHandler):
@@ -79,7 +108,15 @@ def opened() -> Iterator[Shop]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Counter)
     server.daemon_threads = True
-    shop.url = f"http://127.0.0.1:{server.server_address[1]}/cairn?shop=1"
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+    shop.url = (
+        f"http{'s' if certificate else ''}://127.0.0.1:{server.server_address[1]}/cairn?shop=1"
+    )
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -85,7 +86,8 @@ def test_address_inside_our_walls_is_not_called(host: str, shop: Shop, settings:
     [
         "10.0.0.1", "172.16.0.1", "192.168.1.1", "127.0.0.1", "169.254.169.254", "100.64.0.1",
         "0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "::1", "fe80::1", "fd00::1", "ff02::1",
-        "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:7f00:1::",
+        "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "fec0::1", "::a00:1",
+        "2002:7f00:1::",
     ],
 )  # fmt: skip
 def test_address_is_not_public(address: str) -> None:
@@ -105,7 +107,19 @@ def test_host_that_is_not_there_is_an_answer_too(url: str) -> None:
     assert (answer.status, answer.text != "") == (None, True)
 
 
-def test_https_needs_a_certificate_one_can_trust(shop: Shop) -> None:
+def test_https_is_spoken_with_whom_the_certificate_names(tmp_path: Path, monkeypatch: Any) -> None:
+    certificate = shops.certificate(tmp_path, of="localhost")
+    with shops.opened(certificate=certificate) as shop:
+        assert post(shop.url).status is None  # Signed by nobody we know
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        posting._trust.cache_clear()
+        assert post(shop.url).status is None  # Now we do, and the name is another
+        assert post(shop.url.replace("127.0.0.1", "localhost")) == Answer(204, "No Content")
+    posting._trust.cache_clear()
+    assert len(shop.heard) == 1
+
+
+def test_https_is_not_spoken_with_who_only_speaks_http(shop: Shop) -> None:
     assert post(shop.url.replace("http:", "https:")).status is None
     assert shop.heard == []
 

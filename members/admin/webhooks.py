@@ -179,10 +179,10 @@ class AnnouncementAdmin(ReadOnlyAdmin):
     search_help_text = "Member's number or the event's id"
     search_fields = ("member__number__exact", "event_id__exact")
     fields = (
-        "event_id", "kind", "webhook", "member", "standing", "tries", "created_at", "due_at",
+        "event_id", "kind", "webhook", "member", "state", "tries", "created_at", "due_at",
         "sent_at", "last_status", "last_answer", "told",
     )  # fmt: skip
-    readonly_fields = ("standing", "told")
+    readonly_fields = ("told",)
     actions = ("send_again",)
     when_empty = "Nothing was announced yet. What webhooks hear of is listed here for a month."
 

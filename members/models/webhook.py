@@ -88,4 +88,4 @@ class Announcement(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} to {self.webhook_id}"
+        return f"{self.kind} at {self.created_at:%Y-%m-%d %H:%M}"

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from campaigns import planning, sending, triggers
 from loyalty import sweeping
-from members import geocoding
+from members import announcing, geocoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,5 +31,7 @@ def turn(*, now: datetime) -> Turn:
     done["planned"] = planning.plan_due(now=now).deliveries
     for channel in sending.CHANNELS:
         done[f"claimed for {channel}"] = sending.send_due(channel=channel, now=now).claimed
+    done["announced"] = announcing.deliver(now=now).claimed
+    done["announcements dropped"] = announcing.forget(now=now)
     done["finished"] = sending.finish(now=now)
     return Turn(done)

@@ -33,9 +33,11 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "reap leases": every(15, "campaigns.tasks.reap"),
     "finish campaigns": every(60, "campaigns.tasks.finish"),
     "sweep points": every(300, "loyalty.tasks.sweep"),
+    "tell webhooks": every(5, "members.tasks.announce"),
     "locate addresses": every(60, "members.tasks.locate"),
     "age points and tiers": daily(2, 43, "loyalty.tasks.sweep_nightly"),
     "audit the ledger": daily(3, 17, "loyalty.tasks.audit"),
+    "forget announcements": daily(3, 51, "members.tasks.forget_announcements"),
     "forget sessions": daily(4, 5, "members.tasks.forget_sessions"),
 }
 

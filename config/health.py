@@ -44,6 +44,10 @@ OLDEST_UNANSWERED = """
      ORDER BY waiting.interaction_id LIMIT 1
 """
 DELIVERIES = "SELECT state, count(*) FROM campaigns_delivery GROUP BY state"
+ANNOUNCEMENTS = """
+    SELECT state, count(*) FROM members_announcement
+     WHERE state IN ('planned', 'failed') GROUP BY state ORDER BY state
+"""
 UNANSWERED = "SELECT count(*) FROM members_unansweredinteraction"
 
 
@@ -137,6 +141,7 @@ def _family(name: str, text: str, label: str, values: dict[str, Any]) -> GaugeMe
 
 def _counts() -> dict[str, int]:
     counts = {f"deliveries_{state}": count for state, count in _rows(DELIVERIES)}
+    counts |= {f"announcements_{state}": count for state, count in _rows(ANNOUNCEMENTS)}
     return {**counts, "interactions_unanswered": _rows(UNANSWERED)[0][0]}
 
 

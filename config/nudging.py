@@ -15,6 +15,7 @@ TASKS = {
     "interactions": "campaigns.tasks.answer",
     "campaigns": "campaigns.tasks.plan",
     "seats": "loyalty.tasks.sweep",
+    "webhooks": "members.tasks.announce",
 }
 
 

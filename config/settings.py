@@ -273,6 +273,8 @@ DELIVERY_LEASE_SECONDS = env.int("DELIVERY_LEASE_SECONDS", default=60)
 EMAIL_PROVIDER_DEDUPLICATES = env.bool("EMAIL_PROVIDER_DEDUPLICATES", default=False)
 FIREBASE_CREDENTIALS = env.str("FIREBASE_CREDENTIALS", default="")
 PUSH_LOG = STATE_DIR / "push.log"
+# May webhooks lead into our own network? In production they may not, unless this says so.
+WEBHOOK_PRIVATE_ADDRESSES = env.bool("WEBHOOK_PRIVATE_ADDRESSES", default=not IS_PRODUCTION)
 GEOCODER = env.str("GEOCODER", default="")  # A geopy geocoder's name, e.g. "nominatim"
 GEOCODER_OPTIONS = env.json("GEOCODER_OPTIONS", default={})
 

@@ -5,7 +5,7 @@ together, joined by (account, version), so the earn path costs one round trip in
 has only the parts that there are rows for: starting the others would cost as much as writing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -13,8 +13,8 @@ from typing import Any
 
 from django.db import connection
 
-from loyalty.models import Account, Lot
-from members import prepared
+from loyalty.models import Account, Entry, Lot
+from members import prepared, webhooks
 from members.arrays import array
 
 
@@ -124,6 +124,11 @@ def write(
         entry.id = ids[entry.account_id, entry.version]
 
 
+@webhooks.announces("points")
+def announced_kinds() -> Iterable[str]:
+    return Entry.Kind.values
+
+
 def lapsed_of(award_id: int) -> int:
     """Points of an award that expired, less those that earlier returns left untaken for it.
 
@@ -174,7 +179,7 @@ def _columns(rows: Sequence[object], names: str) -> list[str]:
 
 @lru_cache
 def _statement(has_new: bool, has_changed: bool, has_uses: bool) -> str:
-    parts = [_ENTRIES, _ACCOUNTS]
+    parts = [_ENTRIES, _ACCOUNTS, _ANNOUNCED]
     parts += [_NEW_LOTS] if has_new or has_uses else []
     parts += [_CHANGED_LOTS] if has_changed else []
     parts += [_USES] if has_uses else []
@@ -188,7 +193,7 @@ _ENTRIES = """entry AS (
     SELECT g.*, %s FROM unnest(
         %s::bigint[], %s::int[], %s::text[], %s::int[], %s::int[], %s::int[], %s::bigint[],
         %s::timestamptz[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[]) AS g
-    RETURNING id, account_id, version
+    RETURNING *
 )"""
 _ACCOUNTS = """account AS (
     UPDATE loyalty_account SET balance = g.balance, pending = g.pending, debt = g.debt,
@@ -197,6 +202,18 @@ _ACCOUNTS = """account AS (
                   %s::timestamptz[])
            AS g(member_id, balance, pending, debt, version, active_at)
      WHERE loyalty_account.member_id = g.member_id
+)"""
+_MOVED = "(SELECT entry.*, account_id AS member_id FROM entry)"
+_TOLD = """'points', fact.amount, 'pending', nullif(fact.pending_change, 0),
+           'debt', nullif(fact.debt_change, 0), 'balance_after', fact.balance_after,
+           'why', nullif(fact.why, ''),
+           'rule', (SELECT r.slug FROM loyalty_award w JOIN loyalty_earnrule r ON r.id = w.rule_id
+                     WHERE w.id = fact.award_id),
+           'purchase', (SELECT p.reference FROM loyalty_award w
+                          JOIN loyalty_purchase p ON p.id = w.fact_id AND w.fact = 'purchase'
+                         WHERE w.id = fact.award_id)"""
+_ANNOUNCED = f"""announced AS (
+    {webhooks.planning(_MOVED, family="points", facts=_TOLD)}
 )"""
 _NEW_LOTS = """new_lot AS (
     INSERT INTO loyalty_lot

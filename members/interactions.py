@@ -13,7 +13,7 @@ from decimal import Decimal
 from django.db import IntegrityError, transaction
 
 from config.errors import Invalid
-from members import interests, prepared
+from members import interests, prepared, webhooks
 from members.arrays import array
 from members.models import InteractionKind
 
@@ -103,6 +103,13 @@ def record(facts: Sequence[Fact], *, now: datetime) -> Recorded:
     return Recorded(recorded=len(ids), repeated=len(facts) - len(ids), ids=ids)
 
 
+# What is too old to be answered is not announced either.
+_FRESH = """(SELECT written.*, k.slug AS kind, occurred_at AS at
+               FROM written
+               JOIN queued ON queued.interaction_id = written.id
+               JOIN members_interactionkind k ON k.id = written.kind_id)"""
+_TOLD = """'reference', fact.reference, 'sku', fact.sku, 'category', fact.category,
+           'place', fact.place, 'campaign', fact.campaign, 'value', fact.value::text"""
 # Arrays instead of a VALUES list: one prepared shape for any number of facts.
 _RECORD = f"""
 WITH given AS (
@@ -121,12 +128,15 @@ WITH given AS (
       FROM given
      ORDER BY member_id, kind_id, reference
     ON CONFLICT (member_id, kind_id, reference) DO NOTHING
-    RETURNING id, member_id, kind_id, occurred_at, interests
+    RETURNING *
 ), taught AS (
     {interests.folding("written")}
 ), queued AS (
     INSERT INTO members_unansweredinteraction (interaction_id)
     SELECT id FROM written WHERE occurred_at >= %s
+    RETURNING interaction_id
+), announced AS (
+    {webhooks.planning(_FRESH, family="interaction", facts=_TOLD)}
 )
 SELECT id FROM written
 """

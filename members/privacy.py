@@ -19,7 +19,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models, transaction
 from django.db.models import Q
 
-from members import joining, signing_in
+from members import announcing, joining, signing_in
 from members.models import ErasedContact, IdempotencyKey, Member, User
 
 # Rows that lead to a member but are not theirs to have: a queue, what somebody may do as staff.
@@ -48,7 +48,7 @@ def erase(*, member: Member, now: datetime) -> None:
     """Delete what is personal, empty the member's row, keep the books balanced.
 
     A keyed hash of e-mail and telephone stays behind, so that a later import does not bring the
-    person back. Erasing twice changes nothing more.
+    person back; webhooks that ask for it are told the number. Erasing twice changes nothing more.
     """
     with transaction.atomic(), pgtrigger.ignore():
         locked = Member.objects.select_for_update().get(pk=member.pk)
@@ -71,6 +71,7 @@ def erase(*, member: Member, now: datetime) -> None:
                 )
                 _forget_files(rows)
                 rows.delete()
+        announcing.say_erased(member_id=member.pk, now=now)
         IdempotencyKey.objects.filter(caller=f"member:{member.pk}").delete()
         _forget_positions(member.pk)
         _forget_words(member.pk)

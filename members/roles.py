@@ -50,6 +50,8 @@ MARKETER = {
     "members.survey": "view add change delete",
     "members.question": "view add change delete",
     "members.submission": "view",
+    "members.webhook": "view",
+    "members.announcement": "view",
     "loyalty.account": "view",
     "loyalty.entry": "view",
     "loyalty.lot": "view",
@@ -101,6 +103,7 @@ ADMINISTRATOR = MARKETER | {
     "members.programme": "view change",
     "members.store": "view add change",
     "members.apikey": "view add change",
+    "members.webhook": "view add change",
     "members.user": "view change",
     "django_celery_beat.periodictask": "view",
 }

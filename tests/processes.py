@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -76,6 +77,27 @@ def wait_until(is_so: Callable[[], bool], *, seconds: float, every: float = 0.02
         if time.monotonic() > end:
             raise AssertionError(f"It did not happen within {seconds} s.")
         time.sleep(every)
+
+
+@contextlib.contextmanager
+def meanwhile(is_so: Callable[[], bool], then: Callable[[], object]) -> Iterator[None]:
+    """Do something as soon as something else is true, in a thread that asks no database."""
+    failed: list[Exception] = []
+
+    def watch() -> None:
+        try:
+            wait_until(is_so, seconds=30)
+        except AssertionError as error:
+            failed.append(error)
+        finally:
+            then()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    yield
+    watcher.join()
+    if failed:
+        raise failed[0]
 
 
 def at_once(work: Callable[[int], Any], *, callers: int = 8) -> list[Any]:

@@ -151,6 +151,13 @@ GROUPS: tuple[tuple[str, bool, tuple[Link, ...]], ...] = (
             ),
             Link("Roles", "auth_group_changelist", "admin_panel_settings", "auth.view_group"),
             Link("API keys", "members_apikey_changelist", "key", "members.view_apikey"),
+            Link("Webhooks", "members_webhook_changelist", "webhook", "members.view_webhook"),
+            Link(
+                "Announcements",
+                "members_announcement_changelist",
+                "outbox",
+                "members.view_announcement",
+            ),
             Link(
                 "What teaches interest",
                 "members_interactionkind_changelist",

@@ -11,7 +11,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.permissions import AllowAny
 
-from config.api import problems, sign_in_document
+from config.api import problems, sign_in_document, webhook_document
 from config.api.serializers import StrictSerializer
 from config.api.writes import HEADER
 
@@ -126,6 +126,7 @@ def finish(result: dict[str, Any], **options: Any) -> dict[str, Any]:
     result["components"].setdefault("schemas", {})["Problem"] = PROBLEM
     for path, item in sign_in_document.paths(problem_response).items():
         result["paths"].setdefault(path, item)
+    result["webhooks"] = webhook_document.webhooks()
     return result
 
 

@@ -11,8 +11,19 @@ from members.admin import (
     staff,
     surveys,
     today,
+    webhooks,
 )
 
-__all__ = ["api_keys", "member", "neighbours", "records", "setting_up", "staff", "surveys", "today"]
+__all__ = [
+    "api_keys",
+    "member",
+    "neighbours",
+    "records",
+    "setting_up",
+    "staff",
+    "surveys",
+    "today",
+    "webhooks",
+]
 
 admin.site.index_template = "cairn/today.html"

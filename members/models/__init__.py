@@ -13,9 +13,11 @@ from .programme import Programme
 from .store import Store
 from .survey import Answer, Question, Submission, Survey
 from .user import User
+from .webhook import Announcement, Webhook
 
 __all__ = [
     "Address",
+    "Announcement",
     "Answer",
     "ApiKey",
     "Channel",
@@ -40,4 +42,5 @@ __all__ = [
     "Survey",
     "UnansweredInteraction",
     "User",
+    "Webhook",
 ]

@@ -11,7 +11,8 @@ from django.test import Client
 from django.utils import timezone
 
 from campaigns.models import Audience, Campaign, Delivery, Journey, Step
-from members.models import Interaction, InteractionKind, Member, UnansweredInteraction
+from members import announcing, webhooks
+from members.models import Announcement, Interaction, InteractionKind, Member, UnansweredInteraction
 
 pytestmark = pytest.mark.django_db
 
@@ -147,6 +148,20 @@ def test_metrics_count_the_queues(client: Client, alex: Member) -> None:
     assert values['cairn_rows{rows="interactions_unanswered"}'] == "1.0"
     assert 1199 < float(values['cairn_oldest_due_seconds{queue="deliveries"}']) < 1260
     assert float(values["process_resident_memory_bytes"]) > 0
+
+
+def test_metrics_count_what_webhooks_have_not_heard(client: Client) -> None:
+    shop, _ = webhooks.subscribe(
+        name="shop", url="https://shop.example/", kinds=["*"], now=timezone.now()
+    )
+    for state in ("planned", "failed", "failed", "sent"):
+        row = announcing.try_out(webhook=shop, now=timezone.now())
+        Announcement.objects.filter(pk=row.pk).update(state=state)
+    lines = client.get("/metrics").content.decode().splitlines()
+    assert [line for line in lines if "announcements" in line] == [
+        'cairn_rows{rows="announcements_failed"} 2.0',
+        'cairn_rows{rows="announcements_planned"} 1.0',
+    ]
 
 
 def test_readiness_costs_a_handful_of_statements(client: Client, alex: Member) -> None:

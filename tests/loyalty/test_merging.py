@@ -26,6 +26,7 @@ STAY = {
     "campaigns_journey": "what was sent was sent to that row",
     "campaigns_delivery": "what was sent was sent to that row",
     "campaigns_inboxmessage": "what was sent was sent to that row",
+    "members_announcement": "was said of that number",
     "members_address": "the kept member has one, or says a new one",
     "members_consent": "a no is recorded anew, a yes is not inherited",
     "members_consentstate": "follows the record",

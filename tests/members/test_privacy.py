@@ -28,7 +28,7 @@ from loyalty import (
 )
 from loyalty.models import CheckIn, Entry, IssuanceWindow, Post, Purchase, Reward, Voucher
 from loyalty.returns import ReturnedLine, record
-from members import consents, devices, households, interests, joining, privacy, signing_in
+from members import consents, devices, households, interests, joining, privacy, signing_in, webhooks
 from members.models import ErasedContact, IdempotencyKey, Member, User
 from tests import factories
 from tests.factories import NOW, PEAK, line
@@ -64,6 +64,7 @@ def zaphodia(settings: Any, tmp_path: Path) -> Member:
         family_name="Quuxington", birth_date=NOW.date().replace(year=1990), country="US",
         street="13 Elm Street", postal_code="84101", marketing={"email": True},
     )  # fmt: skip
+    webhooks.subscribe(name="shop", url="https://shop.example/", kinds=["*"], now=NOW)
     factories.place(interests=["hiking"])
     factories.reward(points=20)
     factories.only_rule(per="amount", points=1, member_cap=1_000)

@@ -15,6 +15,7 @@ from members import interactions
 from members.models import Store
 
 CENT = Decimal("0.01")
+NOBODY = 0  # whose basket is a guest's
 MOST_LINES = 500
 MOST_MONEY = Decimal("9999999999.99")
 
@@ -45,6 +46,7 @@ class Basket:
     currency: str
     lines: tuple[Line, ...]
     voucher_codes: tuple[str, ...] = ()
+    pickup_store: Store | None = None
 
     @property
     def origin(self) -> str:
@@ -53,6 +55,15 @@ class Basket:
     @property
     def total(self) -> Decimal:
         return sum((line.net for line in self.lines), Decimal(0))
+
+    @property
+    def is_guests(self) -> bool:
+        return self.member_id == NOBODY
+
+    @property
+    def is_taken_along(self) -> bool:
+        """Whether the goods left with the buyer: nothing is to be sent or picked up."""
+        return self.store is not None and self.pickup_store is None
 
 
 def check(basket: Basket, *, now: datetime) -> None:

@@ -40,19 +40,24 @@ class PurchaseConflict(Refusal):
     status = 409
 
 
-def record(basket: Basket, *, now: datetime, held_by: str = "") -> Receipt:
+def record(
+    basket: Basket, *, now: datetime, held_by: str = "", redeemed_at: datetime | None = None
+) -> Receipt:
     """Record one purchase and award its points.
 
     Reported again with the same content, answers as the first time (`is_new` False); with other
-    content raises `PurchaseConflict`. Vouchers are redeemed in the same transaction.
+    content raises `PurchaseConflict`. Vouchers are redeemed in the same transaction, as of now
+    unless it is said when.
     """
     check(basket, now=now)
     with transaction.atomic(savepoint=False):
         if basket.voucher_codes:
-            return _record_with_vouchers(basket, now=now, held_by=held_by)
+            return _record_with_vouchers(
+                basket, now=now, held_by=held_by, redeemed_at=redeemed_at or now
+            )
         receipt = record_many([basket], now=now)[0]
     if not receipt.is_new:
-        _refuse_other_content(basket, receipt.purchase_id)
+        refuse_other_content(basket, receipt.purchase_id)
     return receipt
 
 
@@ -63,7 +68,7 @@ def record_many(
     """Record checked purchases in one transaction; receipts in the order given.
 
     Of two baskets with one reference the first counts; a repeat is told by `is_new` False and
-    its content is not compared.
+    its content is not compared. `PurchaseConflict` where one was sold to a guest.
     """
     if not baskets:
         return []
@@ -91,12 +96,14 @@ def record_many(
     return [receipts[number] for number in range(len(baskets))]
 
 
-def _record_with_vouchers(basket: Basket, *, now: datetime, held_by: str) -> Receipt:
+def _record_with_vouchers(
+    basket: Basket, *, now: datetime, held_by: str, redeemed_at: datetime
+) -> Receipt:
     # The account before its vouchers, as everywhere; the same purchase sent twice waits here.
     accounts.lock([basket.member_id])
     existing = Purchase.objects.filter(origin=basket.origin, reference=basket.reference).first()
     if existing is not None:
-        _refuse_other_content(basket, existing.pk)
+        refuse_other_content(basket, existing.pk)
         return record_many([basket], now=now)[0]
     used = vouchers.take(
         codes=basket.voucher_codes,
@@ -104,7 +111,7 @@ def _record_with_vouchers(basket: Basket, *, now: datetime, held_by: str) -> Rec
         currency=basket.currency,
         total=basket.total,
         held_by=held_by,
-        now=now,
+        now=redeemed_at,
     )
     off = min(sum((voucher.value for voucher in used), Decimal(0)), basket.total)
     receipt = record_many([replace(basket, lines=discounted(basket.lines, off))], now=now)[0]
@@ -128,6 +135,7 @@ def _award(
             member_id=basket.member_id,
             fact_id=purchase_id,
             zone=basket.zone,
+            is_taken_along=basket.is_taken_along,
             fact=fact_of(
                 basket,
                 catalog=catalog,
@@ -170,6 +178,8 @@ def _repeated(
         (p.origin, p.reference): p.pk
         for p in Purchase.objects.filter(wanted).only("pk", "origin", "reference")
     }
+    for origin, reference in sorted(pairs - known.keys()):
+        raise PurchaseConflict(f"'{reference}' of {origin} was sold to a guest, who may claim it.")
     awards: dict[int, tuple[Awarded, ...]] = {}
     rows = Award.objects.filter(
         fact=EarnRule.Fact.PURCHASE, fact_id__in=[known[pair] for pair in pairs]
@@ -186,18 +196,34 @@ def _repeated(
     return result
 
 
-def _refuse_other_content(basket: Basket, purchase_id: int) -> None:
-    before = Purchase.objects.get(pk=purchase_id)
-    lines = [
-        (line.sku, line.quantity, line.unit_price)
-        for line in PurchaseLine.objects.filter(purchase=before).order_by("position")
-    ]
-    said = [(line.sku, line.quantity, line.unit_price) for line in basket.lines]
-    same = (before.member_id, before.occurred_at, before.currency, lines) == (
-        basket.member_id,
-        basket.occurred_at,
-        basket.currency,
-        said,
-    )
-    if not same or not vouchers.were_used(codes=basket.voucher_codes, purchase_id=purchase_id):
-        raise PurchaseConflict(f"'{basket.reference}' is another purchase of {basket.origin}.")
+def refuse_other_content(basket: Basket, purchase_id: int) -> None:
+    """`PurchaseConflict` unless the purchase was recorded with what this basket says."""
+    is_same = are_alike([(basket, purchase_id)])[0]
+    if not is_same or not vouchers.were_used(codes=basket.voucher_codes, purchase_id=purchase_id):
+        raise other_content(basket)
+
+
+def other_content(basket: Basket) -> PurchaseConflict:
+    return PurchaseConflict(f"'{basket.reference}' is another purchase of {basket.origin}.")
+
+
+def are_alike(pairs: Sequence[tuple[Basket, int]]) -> list[bool]:
+    """Whether each basket, vouchers aside, says what the purchase of that id says."""
+    ids = {pk for _, pk in pairs}
+    kept = Purchase.objects.in_bulk(ids)
+    lines: dict[int, list[tuple[str, int, Decimal]]] = {}
+    for line in PurchaseLine.objects.filter(purchase__in=ids).order_by("purchase", "position"):
+        said = (line.sku, line.quantity, line.unit_price)
+        lines.setdefault(line.purchase_id, []).append(said)
+    return [_says(basket) == _keeps(kept[pk], lines[pk]) for basket, pk in pairs]
+
+
+def _says(basket: Basket) -> tuple[object, ...]:
+    lines = [(line.sku, line.quantity, line.unit_price) for line in basket.lines]
+    pickup = basket.pickup_store.pk if basket.pickup_store else None
+    return basket.member_id, basket.occurred_at, basket.currency, pickup, lines
+
+
+def _keeps(purchase: Purchase, lines: list[tuple[str, int, Decimal]]) -> tuple[object, ...]:
+    pickup = purchase.pickup_store_id
+    return purchase.member_id, purchase.occurred_at, purchase.currency, pickup, lines

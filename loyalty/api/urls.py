@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from loyalty.api import interactions, me, outings, places, purchases, rewards
+from loyalty.api import interactions, me, outings, places, purchases, receipts, rewards, tills
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("me/", me.Me.as_view()),
@@ -24,5 +24,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("interactions/", interactions.Interactions.as_view()),
     path("recommendations/", interactions.Recommendations.as_view()),
     path("purchases/", purchases.Purchases.as_view()),
+    path("purchases/bulk/", purchases.Bulk.as_view()),
     path("purchases/<str:reference>/returns/", purchases.Returns.as_view()),
+    path("purchases/<str:reference>/shipment/", purchases.Shipment.as_view()),
+    path("purchases/<str:reference>/pickup/", purchases.Pickup.as_view()),
+    path("receipts/claims/", receipts.Claims.as_view()),
+    path("tills/sync/", tills.Sync.as_view()),
+    path("tills/conflicts/", tills.Conflicts.as_view()),
 ]

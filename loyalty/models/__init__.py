@@ -5,11 +5,13 @@ from .catalog import Product
 from .checkin import CheckIn
 from .earn_rule import Award, CapCounter, EarnRule
 from .entry import Entry
+from .guest_receipt import GuestReceipt
 from .lot import Lot, LotUse
 from .outing import Outing, Registration
 from .place import Place
 from .purchase import Purchase, PurchaseLine, Return, ReturnLine
 from .reward import Redemption, Reward
+from .till_event import TillEvent
 from .voucher import Voucher
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "CheckIn",
     "EarnRule",
     "Entry",
+    "GuestReceipt",
     "Lot",
     "LotUse",
     "Outing",
@@ -33,5 +36,6 @@ __all__ = [
     "ReturnLine",
     "Reward",
     "Tier",
+    "TillEvent",
     "Voucher",
 ]

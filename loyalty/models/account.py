@@ -49,6 +49,9 @@ class PointsPolicy(models.Model):
     grace_days = models.PositiveSmallIntegerField(
         default=30, help_text="For points that come back after their date."
     )
+    claim_days = models.PositiveSmallIntegerField(
+        default=30, help_text="So long a guest may claim the points of a receipt."
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "points policy"

@@ -25,6 +25,7 @@ KINDS = {
     "click": ("Click", 0.25, 60, True),
     "search": ("Search", 0.15, 30, True),
     "view": ("Viewed", 0.12, 30, True),
+    "pick-up": ("Picked up in the store", 0.0, 90, False),
     "store-visit": ("Store visit", 0.0, 90, True),
     "open": ("Message opened", 0.02, 30, False),
     "birthday": ("Birthday", 0.0, 90, False),

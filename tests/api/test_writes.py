@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 from django.core.cache import cache
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from members.models import IdempotencyKey
@@ -48,7 +49,8 @@ def test_every_write_is_tried() -> None:
         for write in WRITES.values()
         for path in [
             write.path(cast("Scene", SimpleNamespace(
-                receipt="<str:reference>", code="<str:code>", message="<int:message_id>",
+                receipt="<str:reference>", to_pick_up="<str:reference>", code="<str:code>",
+                message="<int:message_id>",
                 outing=SimpleNamespace(code="<str:code>"),
             )))
         ]
@@ -115,6 +117,8 @@ def changed(body: dict[str, Any]) -> dict[str, Any]:
     other = {
         "interests": {"hiking": 0.8}, "channels": {}, "latitude": 40.25, "reward": "other",
         "interactions": [{**one, "reference": "i2"} for one in body.get("interactions", [])],
+        "purchases": [{**one, "reference": "i2"} for one in body.get("purchases", [])],
+        "occurred_at": timezone.now().isoformat(),
     }  # fmt: skip
     return {**body, first: other.get(first, "other@example.com")}
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -10,7 +11,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.utils import timezone
 
-from loyalty import auditing, checkins, ledger, outings, rewards
+from loyalty import auditing, checkins, claims, guests, ledger, outings, rewards
 from loyalty.models import CheckIn, Entry, Purchase
 from loyalty.returns import ReturnedLine, record
 from members import consents, devices, interests, joining, privacy, signing_in
@@ -59,6 +60,17 @@ def zaphodia() -> Member:
     rewards.redeem(member=member, slug="tenner", now=NOW)
     report = checkins.Report(**PEAK, accuracy_m=9, occurred_at=NOW, nonce="her-phones-nonce")
     checkins.check_in(member=member, report=report, now=NOW)
+    kept = guests.keep(factories.guest_basket("30"), now=NOW)
+    claims.claim(member=member, code=kept.code, now=NOW)
+    till = factories.till()
+    event = {"id": str(UUID(int=1)), "kind": "purchase", "lines": "none"}
+    till.post(
+        "/api/v1/tills/sync/",
+        {
+            "till": "1",
+            "events": [{**factories.purchase_body(member), **event, "member": member.email}],
+        },
+    )
     factories.outing()
     outings.register(member=member, code="ridge", now=NOW)
     interests.state(member=member, levels={"snow": 1.0}, now=NOW)
@@ -142,7 +154,7 @@ def test_export_has_a_row_of_every_table_that_has_one(zaphodia: Member) -> None:
     }  # fmt: skip
     assert export["members.member"][0]["family_name"] == "Quuxington"
     assert [row["kind"] for row in export["loyalty.entry"]] == [
-        "earned", "returned", "spent", "earned",
+        "earned", "returned", "spent", "earned", "earned",
     ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from loyalty.admin import (
     purchases,
     rewards,
     tiers,
+    tills,
     today,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "purchases",
     "rewards",
     "tiers",
+    "tills",
     "today",
 ]

@@ -35,5 +35,5 @@ class PointsPolicyAdmin(OnlyRowAdmin):
             "Tiers",
             {"fields": ("tier_basis", "tier_window", "tier_window_days", "tier_downgrade")},
         ),
-        ("Points", {"fields": ("inactive_months", "grace_days")}),
+        ("Points", {"fields": ("inactive_months", "grace_days", "claim_days")}),
     )

@@ -64,9 +64,10 @@ def move(
     with ledger.open_book([purchase.member_id], now=now, with_lots=True) as book:
         purchase.refresh_from_db()
         sent_at = shipped_at or picked_up_at
-        if sent_at and purchase.shipped_at is None:
-            if sent_at < purchase.occurred_at - interactions.CLOCK_SKEW:
+        for at in (shipped_at, picked_up_at):
+            if at and at < purchase.occurred_at - interactions.CLOCK_SKEW:
                 raise Invalid("This lies before the purchase.", pointer="/occurred_at")
+        if sent_at and purchase.shipped_at is None:
             purchase.shipped_at = sent_at
             _start_waiting(book, purchase, sent_at)
         facts = []

@@ -57,7 +57,7 @@ def record(
             )
         receipt = record_many([basket], now=now)[0]
     if not receipt.is_new:
-        refuse_other_content(basket, receipt.purchase_id)
+        _refuse_other_content(basket, receipt.purchase_id)
     return receipt
 
 
@@ -103,7 +103,7 @@ def _record_with_vouchers(
     accounts.lock([basket.member_id])
     existing = Purchase.objects.filter(origin=basket.origin, reference=basket.reference).first()
     if existing is not None:
-        refuse_other_content(basket, existing.pk)
+        _refuse_other_content(basket, existing.pk)
         return record_many([basket], now=now)[0]
     used = vouchers.take(
         codes=basket.voucher_codes,
@@ -196,7 +196,7 @@ def _repeated(
     return result
 
 
-def refuse_other_content(basket: Basket, purchase_id: int) -> None:
+def _refuse_other_content(basket: Basket, purchase_id: int) -> None:
     """`PurchaseConflict` unless the purchase was recorded with what this basket says."""
     is_same = are_alike([(basket, purchase_id)])[0]
     if not is_same or not vouchers.were_used(codes=basket.voucher_codes, purchase_id=purchase_id):

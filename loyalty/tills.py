@@ -14,14 +14,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
 
 from config.errors import Invalid, Refusal
 from loyalty import accounts, baskets, batches, guests, purchases, returns, vouchers
 from loyalty.baskets import Basket
 from loyalty.models import GuestReceipt, Purchase, TillEvent
 from members import interactions
-from members.models import ApiKey, User
+from members.models import ApiKey
 
 Outcome = TillEvent.Outcome
 MOST_EVENTS = 500
@@ -66,11 +65,6 @@ class Done:
     guest_receipt: GuestReceipt | None = None
 
 
-class AlreadySettled(Refusal):
-    code = "already_settled"
-    status = 409
-
-
 def sync(*, key: ApiKey, till: str, events: Sequence[Event], now: datetime) -> list[Done]:
     """Carry out what is new; what became of each event, in the order given."""
     with transaction.atomic():
@@ -100,23 +94,6 @@ def sync(*, key: ApiKey, till: str, events: Sequence[Event], now: datetime) -> l
         told.append(done.pop(event.id) if event.id in done else known[event.id])
         known[event.id] = _repeated(told[-1])
     return told
-
-
-def conflicts(*, key: ApiKey) -> QuerySet[TillEvent]:
-    """The conflicts of this key's own events, and of its store."""
-    own = Q(key=key) | Q(store=key.store) if key.store else Q(key=key)
-    return TillEvent.objects.filter(own, outcome=Outcome.CONFLICT)
-
-
-def settle(*, event: TillEvent, note: str, by: User, now: datetime) -> TillEvent:
-    """Close a conflict with a note of how; the till's own words are not needed any more."""
-    if not note.strip():
-        raise Invalid("Say how it was settled.", pointer="/note")
-    open_ = TillEvent.objects.filter(pk=event.pk, outcome=Outcome.CONFLICT, settled_at__isnull=True)
-    if not open_.update(note=note.strip(), settled_at=now, settled_by=by, said=None):
-        raise AlreadySettled("Somebody has settled this already.")
-    event.refresh_from_db()
-    return event
 
 
 def _checked(event: Event, now: datetime) -> Event:

@@ -67,6 +67,7 @@ def erase(*, member: Member, now: datetime) -> None:
                 ).delete()
         IdempotencyKey.objects.filter(caller=f"member:{member.pk}").delete()
         _forget_positions(member.pk)
+        _forget_conflicts(member.pk)
         locked.number = f"{joining.ERASED}{locked.pk}"
         _forget_in_log(locked)
         signing_in.forget(member=locked)
@@ -121,6 +122,16 @@ def _forget_positions(member_id: int) -> None:
         cursor.execute(
             "UPDATE loyalty_checkin SET latitude = NULL, longitude = NULL, nonce = NULL"
             " WHERE member_id = %s",
+            [member_id],
+        )
+
+
+def _forget_conflicts(member_id: int) -> None:
+    """What an offline till did stays known; its words and the staff's about a person do not."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE loyalty_tillevent SET said = NULL,"
+            " note = CASE note WHEN '' THEN '' ELSE 'erased' END WHERE member_id = %s",
             [member_id],
         )
 

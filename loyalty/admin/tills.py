@@ -12,7 +12,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from config.admin.columns import shown
 from config.admin.rows import Admin, staff_of
-from loyalty import tills
+from loyalty import conflicts
 from loyalty.models import TillEvent
 
 
@@ -62,7 +62,7 @@ class TillConflictAdmin(Admin):
     def save_model(
         self, request: HttpRequest, obj: TillEvent, form: "forms.ModelForm[TillEvent]", change: bool
     ) -> None:
-        tills.settle(event=obj, note=obj.note, by=staff_of(request), now=timezone.now())
+        conflicts.settle(event=obj, note=obj.note, by=staff_of(request), now=timezone.now())
 
     @shown(description="what", ordering="kind")
     def event(self, row: TillEvent) -> str:

@@ -19,7 +19,7 @@ from config.api.fields import Moment, Text, Unique
 from config.api.serializers import StrictSerializer, read, read_query
 from config.errors import Invalid, Refusal
 from config.nudging import nudge
-from loyalty import baskets, guests, returns, tills
+from loyalty import baskets, conflicts, guests, returns, tills
 from loyalty.api.baskets import (
     AwardOut,
     Named,
@@ -174,7 +174,7 @@ class Conflicts(generics.ListAPIView[TillEvent]):
     queryset = TillEvent.objects.none()
 
     def get_queryset(self) -> Any:
-        rows = tills.conflicts(key=callers.key_of(self.request))
+        rows = conflicts.of_key(key=callers.key_of(self.request))
         state = read_query(ConflictsAsked, self.request).get("state")
         return rows.filter(settled_at__isnull=state == "open") if state else rows
 

@@ -51,6 +51,15 @@ def test_conflict_is_listed_and_says_why(marketer: Client, conflict: TillEvent) 
     assert ("&lt;b&gt;r1" in html, "<b>r1" in html) == (True, False)
 
 
+@pytest.mark.parametrize(("store", "is_told"), [("denver", True), ("boulder", False)])
+def test_first_page_tells_the_store_that_something_waits(
+    sign_in: SignIn, conflict: TillEvent, store: str, is_told: bool
+) -> None:
+    here = conflict.store if store == "denver" else factories.store(store)
+    html = sign_in("Clerk", store=here).get(reverse("admin:index")).content.decode()
+    assert ("1 thing an offline till did could not be recorded" in html) == is_told
+
+
 def test_conflict_is_settled_with_a_note(sign_in: SignIn, denver: Store, conflict: Any) -> None:
     client = sign_in("Clerk", store=denver)
     where = page("tillevent_change", conflict.pk)

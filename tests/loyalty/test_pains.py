@@ -13,6 +13,7 @@ from loyalty import (
     baskets,
     checkins,
     claims,
+    conflicts,
     earn_rules,
     expiry,
     guests,
@@ -109,7 +110,7 @@ def test_odoo_108240_voucher_spent_offline_and_elsewhere_is_somebodys_task(alex:
     key = keys.issue(name="till", scopes=["purchases"], store=None, now=NOW)[0]
     done = sync(key, factories.basket(alex, "30", voucher_codes=(code,)))
     assert (done.outcome, done.answer["points"]) == ("conflict", 30)
-    assert list(tills.conflicts(key=key).values_list("member", flat=True)) == [alex.pk]
+    assert list(conflicts.of_key(key=key).values_list("member", flat=True)) == [alex.pk]
 
 
 def test_erpnext_14885_loyalty_is_earned_offline(alex: Member) -> None:

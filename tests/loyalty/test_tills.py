@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from config.errors import Invalid
-from loyalty import auditing, earn_rules, rewards, tills, vouchers
+from loyalty import auditing, conflicts, earn_rules, rewards, tills, vouchers
 from loyalty.baskets import Basket
 from loyalty.models import EarnRule, Purchase, TillEvent, Voucher
 from loyalty.returns import ReturnedLine
@@ -199,11 +199,11 @@ def test_conflict_is_settled_once_with_a_note(key: ApiKey) -> None:
     told = sync(key, event(1, back("r"), said={"reference": "back"}))
     row = TillEvent.objects.get()
     with pytest.raises(Invalid):
-        tills.settle(event=row, note=" ", by=clerk, now=NOW)
-    settled = tills.settle(event=row, note=" Refunded by hand. ", by=clerk, now=NOW)
+        conflicts.settle(event=row, note=" ", by=clerk, now=NOW)
+    settled = conflicts.settle(event=row, note=" Refunded by hand. ", by=clerk, now=NOW)
     assert (settled.note, settled.settled_by, settled.said) == ("Refunded by hand.", clerk, None)
-    with pytest.raises(tills.AlreadySettled):
-        tills.settle(event=row, note="Again", by=clerk, now=NOW)
+    with pytest.raises(conflicts.AlreadySettled):
+        conflicts.settle(event=row, note="Again", by=clerk, now=NOW)
     assert sync(key, event(1, back("r"))) == told
 
 
@@ -214,7 +214,7 @@ def test_key_sees_its_own_conflicts_and_those_of_its_store() -> None:
     for key in (first, other, web):
         sync(key, event(1, back("r")))
     seen = {
-        key.name: set(tills.conflicts(key=key).values_list("key__name", flat=True))
+        key.name: set(conflicts.of_key(key=key).values_list("key__name", flat=True))
         for key in (first, second, other, web)
     }
     assert seen == {"first": {"first"}, "second": {"first"}, "other": {"other"}, "web": {"web"}}

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from loyalty import auditing, checkins, claims, guests, ledger, outings, rewards
-from loyalty.models import CheckIn, Entry, Purchase
+from loyalty.models import CheckIn, Entry, Purchase, TillEvent
 from loyalty.returns import ReturnedLine, record
 from members import consents, devices, interests, joining, privacy, signing_in
 from members.models import ErasedContact, IdempotencyKey, Member, User
@@ -213,6 +213,13 @@ def test_where_she_stood_is_forgotten_and_that_she_was_there_is_not(zaphodia: Me
     erase(zaphodia)
     row = CheckIn.objects.get()
     assert (row.latitude, row.longitude, row.nonce, row.points) == (None, None, None, 50)
+
+
+def test_what_staff_noted_about_her_at_a_till_is_forgotten(zaphodia: Member) -> None:
+    TillEvent.objects.update(settled_at=NOW, note="Called Zaphodia Quuxington.")
+    erase(zaphodia)
+    assert found_in(TRACES) == {}
+    assert TillEvent.objects.values_list("note", "said").get() == ("erased", None)
 
 
 def test_nothing_of_others_is_touched(zaphodia: Member) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from config.errors import Invalid, NotFound
 from loyalty import (
@@ -162,6 +164,30 @@ def test_goods_that_came_back_before_the_claim_give_nothing_after_it(alex: Membe
     assert bring_back("r", "tent", 2).is_new is False
     assert bring_back("r", "tent", reference="rest").points_taken == 10
     assert auditing.audit().findings == ()
+
+
+@given(
+    backs=st.lists(st.sampled_from(["tent", "boot"]), max_size=6), claimed_after=st.integers(0, 6)
+)
+@settings(max_examples=15)
+def test_points_are_those_of_what_was_kept_whenever_it_is_claimed(
+    backs: list[str], claimed_after: int
+) -> None:
+    with factories.undone():
+        alex = factories.member()
+        prices = {"tent": Decimal("19.90"), "boot": Decimal("7.45")}
+        left = dict.fromkeys(prices, 3)
+        bought = [line(str(price), 3, sku=sku) for sku, price in prices.items()]
+        receipt = kept(*bought, reference="r")
+        for number, sku in enumerate([*backs, ""]):
+            if number == min(claimed_after, len(backs)):
+                claim(alex, receipt)
+            if sku and left[sku]:
+                left[sku] -= 1
+                bring_back("r", sku, reference=str(number))
+        expected = int(sum(prices[sku] * pieces for sku, pieces in left.items()))
+        assert factories.account(alex).balance == expected
+        assert auditing.audit().findings == ()
 
 
 @pytest.mark.parametrize(("sku", "quantity"), [("tent", 2), ("boot", 1)])

@@ -18,6 +18,11 @@ class Refusal(Exception):
         self.detail = detail
         self.extra = extra
 
+    def in_brief(self) -> dict[str, Any]:
+        """What is told where this befell one of many: `{code, detail, errors?}`."""
+        errors = self.extra.get("errors")
+        return {"code": self.code, "detail": self.detail} | ({"errors": errors} if errors else {})
+
 
 class Invalid(Refusal):
     """The caller's facts cannot be right; `pointer` names the field (JSON Pointer)."""
@@ -28,6 +33,13 @@ class Invalid(Refusal):
     def __init__(self, detail: str, *, pointer: str = "", **extra: Any) -> None:
         super().__init__(detail, **extra)
         self.pointer = pointer
+
+    def in_brief(self) -> dict[str, Any]:
+        told = super().in_brief()
+        if self.pointer:
+            error = {"pointer": self.pointer, "code": self.code, "detail": self.detail}
+            told.setdefault("errors", [error])
+        return told
 
 
 class NotFound(Refusal):

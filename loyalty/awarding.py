@@ -19,12 +19,16 @@ from members.models import Member
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A fact that asks for points: row `fact_id` of its kind; `zone` is the member's, for caps."""
+    """A fact that asks for points: row `fact_id` of its kind; `zone` is the member's, for caps.
+
+    Of goods that were taken along nothing awaits a shipment.
+    """
 
     member_id: int
     fact_id: int
     zone: str
     fact: earning.Fact
+    is_taken_along: bool = False
 
     @property
     def day(self) -> date:
@@ -117,7 +121,7 @@ def _credit(book: ledger.Book, claim: Claim, rule: EarnRule, points: int, award_
         at=at,
         award_id=award_id,
         available_at=at + timedelta(days=rule.pending_days) if rule.pending_days else None,
-        awaits_shipment=rule.is_pending_shipment,
+        awaits_shipment=rule.is_pending_shipment and not claim.is_taken_along,
         expires_at=expires_at,
     )
 

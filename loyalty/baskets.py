@@ -15,6 +15,7 @@ from members import interactions
 from members.models import Store
 
 CENT = Decimal("0.01")
+NOBODY = 0  # whose basket is a guest's
 MOST_LINES = 500
 MOST_MONEY = Decimal("9999999999.99")
 
@@ -54,6 +55,7 @@ class Basket:
     voucher_codes: tuple[str, ...] = ()
     points: int = 0
     hold: str = ""
+    pickup_store: Store | None = None
 
     @property
     def origin(self) -> str:
@@ -67,6 +69,15 @@ class Basket:
     def is_plain(self) -> bool:
         """Whether money alone pays."""
         return not (self.voucher_codes or self.points or self.hold)
+
+    @property
+    def is_guests(self) -> bool:
+        return self.member_id == NOBODY
+
+    @property
+    def is_taken_along(self) -> bool:
+        """Whether the goods left with the buyer: nothing is to be sent or picked up."""
+        return self.store is not None and self.pickup_store is None
 
 
 def check(basket: Basket, *, now: datetime) -> None:

@@ -28,6 +28,7 @@ TABLES: Mapping[str, str] = {
     "loyalty_voucheruse": "false",
     "loyalty_hold": "false",
     "loyalty_grant": "false",
+    "loyalty_tillevent": "false",
     "loyalty_issuance": "o.window_id = t.window_id",
     "loyalty_checkin": (
         "o.nonce = t.nonce OR o.place_id = t.place_id AND o.local_day = t.local_day"

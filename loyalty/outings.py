@@ -15,16 +15,14 @@ from django.db import transaction
 from django.db.models import F, Prefetch, Q
 
 from config.errors import NotFound, Refusal
-from loyalty import accounts, awarding, earning, ledger, tiers
+from loyalty import accounts, awarding, codes, earning, ledger, tiers
 from loyalty.models import Account, EarnRule, Outing, Registration
 from members import interactions
 from members.models import Member
 
-ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 SYMBOLS = 6
 STEP = timedelta(minutes=1)
 EARLY, LATE = timedelta(hours=1), timedelta(hours=2)
-LOOKALIKES = str.maketrans({"O": "0", "I": "1", "L": "1", "-": "", " ": ""})
 MOST = 200
 State = Registration.State
 
@@ -119,7 +117,7 @@ def attend(*, member: Member, code: str, proof: str, now: datetime) -> Attended:
     """Prove having come to an outing by its code of this minute or the last; once is enough."""
     outing = _named(code)
     _check_on(outing, now)
-    typed = proof[:40].upper().translate(LOOKALIKES)
+    typed = codes.typed(proof)
     step = int(now.timestamp() // STEP.total_seconds())
     # Both are compared, whichever fits: the time it takes tells nothing.
     fits = [
@@ -237,4 +235,4 @@ def _code(outing: Outing, step: int) -> str:
     key = settings.SECRET_KEY.encode()
     said = b"outing-code:" + bytes(outing.seed) + step.to_bytes(8, "big")
     bits = int.from_bytes(hmac.digest(key, said, "sha256")[:4], "big")
-    return "".join(ALPHABET[(bits >> (5 * n)) & 31] for n in range(SYMBOLS))
+    return codes.spelled(bits, symbols=SYMBOLS)

@@ -26,6 +26,7 @@ def write(baskets: Sequence[Basket], *, catalog: Catalog, now: datetime) -> dict
                 array(number for number, _ in chosen),
                 array(b.member_id for _, b in chosen),
                 array(b.store.pk if b.store else None for _, b in chosen),
+                array(b.pickup_store.pk if b.pickup_store else None for _, b in chosen),
                 array(b.channel for _, b in chosen),
                 array(b.origin for _, b in chosen),
                 array(b.reference for _, b in chosen),
@@ -50,14 +51,20 @@ def write(baskets: Sequence[Basket], *, catalog: Catalog, now: datetime) -> dict
 _INSERT = """
 WITH given AS (
     SELECT * FROM unnest(
-        %s::int[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[],
+        %s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[],
         %s::timestamptz[], %s::text[], %s::numeric[])
-      AS g(number, member_id, store_id, channel, origin, reference, occurred_at, currency, total)
+      AS g(number, member_id, store_id, pickup_store_id, channel, origin, reference, occurred_at,
+           currency, total)
 ), written AS (
     INSERT INTO loyalty_purchase
-        (member_id, store_id, channel, origin, reference, occurred_at, recorded_at, currency, total)
-    SELECT member_id, store_id, channel, origin, reference, occurred_at, %s, currency, total
+        (member_id, store_id, pickup_store_id, channel, origin, reference, occurred_at,
+         recorded_at, currency, total)
+    SELECT member_id, store_id, pickup_store_id, channel, origin, reference, occurred_at,
+           %s, currency, total
       FROM given
+     WHERE NOT EXISTS (SELECT FROM loyalty_guestreceipt r
+                        WHERE r.origin = given.origin AND r.reference = given.reference
+                          AND r.claimed_at IS NULL)
     ON CONFLICT (origin, reference) DO NOTHING
     RETURNING id, origin, reference
 ), numbered AS (

@@ -8,6 +8,7 @@ earns exactly what the till would have given. Guarantees: a purchase is recorded
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -39,17 +40,21 @@ class PurchaseConflict(Refusal):
     status = 409
 
 
-def record(basket: Basket, *, now: datetime, held_by: str = "") -> Receipt:
+def record(
+    basket: Basket, *, now: datetime, held_by: str = "", redeemed_at: datetime | None = None
+) -> Receipt:
     """Record one purchase and award its points.
 
     Reported again with the same content, answers as the first time (`is_new` False); with other
     content raises `PurchaseConflict`. Vouchers and points that pay a part are used in the same
-    transaction.
+    transaction; vouchers as of now, unless it is said when.
     """
     check(basket, now=now)
     with transaction.atomic(savepoint=False):
         if not basket.is_plain:
-            return _record_discounted(basket, now=now, held_by=held_by)
+            return _record_discounted(
+                basket, now=now, held_by=held_by, redeemed_at=redeemed_at or now
+            )
         receipt = record_many([basket], now=now)[0]
     if not receipt.is_new:
         _refuse_other_content(basket, receipt.purchase_id)
@@ -63,7 +68,7 @@ def record_many(
     """Record checked purchases in one transaction; receipts in the order given.
 
     Of two baskets with one reference the first counts; a repeat is told by `is_new` False and
-    its content is not compared.
+    its content is not compared. `PurchaseConflict` where one was sold to a guest.
     """
     if not baskets:
         return []
@@ -91,7 +96,9 @@ def record_many(
     return [receipts[number] for number in range(len(baskets))]
 
 
-def _record_discounted(basket: Basket, *, now: datetime, held_by: str) -> Receipt:
+def _record_discounted(
+    basket: Basket, *, now: datetime, held_by: str, redeemed_at: datetime
+) -> Receipt:
     # The account before its vouchers, as everywhere; the same purchase sent twice waits here.
     accounts.lock([basket.member_id])
     existing = Purchase.objects.filter(origin=basket.origin, reference=basket.reference).first()
@@ -99,12 +106,12 @@ def _record_discounted(basket: Basket, *, now: datetime, held_by: str) -> Receip
         _refuse_other_content(basket, existing.pk)
         return record_many([basket], now=now)[0]
     used, lines = vouchers.take(
-        codes=basket.voucher_codes,
+        typed=basket.voucher_codes,
         lines=basket.lines,
         member_id=basket.member_id,
         currency=basket.currency,
         till=vouchers.AtTill(held_by, basket.store.code if basket.store else ""),
-        now=now,
+        now=redeemed_at,
     )
     basket = replace(basket, lines=lines)
     held, paid = _pay_with_points(basket, held_by=held_by, now=now)
@@ -161,6 +168,7 @@ def _award(
             member_id=basket.member_id,
             fact_id=purchase_id,
             zone=basket.zone,
+            is_taken_along=basket.is_taken_along,
             fact=fact_of(
                 basket,
                 catalog=catalog,
@@ -203,6 +211,8 @@ def _repeated(
         (p.origin, p.reference): p.pk
         for p in Purchase.objects.filter(wanted).only("pk", "origin", "reference")
     }
+    for origin, reference in sorted(pairs - known.keys()):
+        raise PurchaseConflict(f"'{reference}' of {origin} was sold to a guest, who may claim it.")
     awards: dict[int, tuple[Awarded, ...]] = {}
     rows = Award.objects.filter(
         fact=EarnRule.Fact.PURCHASE, fact_id__in=[known[pair] for pair in pairs]
@@ -220,22 +230,38 @@ def _repeated(
 
 
 def _refuse_other_content(basket: Basket, purchase_id: int) -> None:
+    """`PurchaseConflict` unless the purchase was recorded with what this basket says."""
     before = Purchase.objects.get(pk=purchase_id)
-    lines = [
-        (line.sku, line.quantity, line.unit_price)
-        for line in PurchaseLine.objects.filter(purchase=before).order_by("position")
-    ]
-    said = [(line.sku, line.quantity, line.unit_price) for line in basket.lines]
-    same = (before.member_id, before.occurred_at, before.currency, lines) == (
-        basket.member_id,
-        basket.occurred_at,
-        basket.currency,
-        said,
-    )
     is_paid_alike = (
-        vouchers.were_used(codes=basket.voucher_codes, purchase_id=purchase_id)
+        vouchers.were_used(typed=basket.voucher_codes, purchase_id=purchase_id)
         and tender.was_used(hold_id=basket.hold, purchase_id=purchase_id)
         and (bool(basket.hold) or before.points_spent == basket.points)
     )
-    if not same or not is_paid_alike:
-        raise PurchaseConflict(f"'{basket.reference}' is another purchase of {basket.origin}.")
+    if not is_paid_alike or not are_alike([(basket, purchase_id)])[0]:
+        raise other_content(basket)
+
+
+def other_content(basket: Basket) -> PurchaseConflict:
+    return PurchaseConflict(f"'{basket.reference}' is another purchase of {basket.origin}.")
+
+
+def are_alike(pairs: Sequence[tuple[Basket, int]]) -> list[bool]:
+    """Whether each basket, vouchers and points aside, says what the purchase of that id says."""
+    ids = {pk for _, pk in pairs}
+    kept = Purchase.objects.in_bulk(ids)
+    lines: dict[int, list[tuple[str, int, Decimal]]] = {}
+    for line in PurchaseLine.objects.filter(purchase__in=ids).order_by("purchase", "position"):
+        said = (line.sku, line.quantity, line.unit_price)
+        lines.setdefault(line.purchase_id, []).append(said)
+    return [_says(basket) == _keeps(kept[pk], lines[pk]) for basket, pk in pairs]
+
+
+def _says(basket: Basket) -> tuple[object, ...]:
+    lines = [(line.sku, line.quantity, line.unit_price) for line in basket.lines]
+    pickup = basket.pickup_store.pk if basket.pickup_store else None
+    return basket.member_id, basket.occurred_at, basket.currency, pickup, lines
+
+
+def _keeps(purchase: Purchase, lines: list[tuple[str, int, Decimal]]) -> tuple[object, ...]:
+    pickup = purchase.pickup_store_id
+    return purchase.member_id, purchase.occurred_at, purchase.currency, pickup, lines

@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from django.db.models import F, Sum
 
 from config.errors import Invalid, NotFound, Refusal
-from loyalty import discounts, earning, ledger, tiers
+from loyalty import discounts, earning, guests, ledger, tiers
 from loyalty.models import Award, EarnRule, Purchase, PurchaseLine, Return, ReturnLine
 from members import interactions
 
@@ -30,7 +30,7 @@ class ReturnReceipt:
     is_new: bool
     points_taken: int
     debt: int
-    balance: int
+    balance: int | None
     points_restored: int = 0
 
 
@@ -53,6 +53,41 @@ def find_purchase(*, reference: str, store_code: str = "") -> Purchase:
     return found[0]
 
 
+def take_back(
+    *,
+    purchase_reference: str,
+    store_code: str = "",
+    reference: str,
+    lines: Sequence[ReturnedLine],
+    occurred_at: datetime,
+    now: datetime,
+) -> ReturnReceipt:
+    """Record a return of the purchase a till means; a guest's gave nothing yet, and will give
+    less. `NotFound` where there is neither."""
+
+    def of_purchase() -> ReturnReceipt:
+        purchase = find_purchase(reference=purchase_reference, store_code=store_code)
+        return record(
+            purchase=purchase, reference=reference, lines=lines, occurred_at=occurred_at, now=now
+        )
+
+    try:
+        return of_purchase()
+    except NotFound:
+        _check(lines, occurred_at=occurred_at, now=now)
+    try:
+        is_new = guests.note_return(
+            receipt=purchase_reference,
+            store_code=store_code,
+            reference=reference,
+            lines=[(line.sku, line.quantity) for line in lines],
+            occurred_at=occurred_at,
+        )
+    except NotFound:
+        return of_purchase()  # A claim may have been faster by a moment.
+    return ReturnReceipt(is_new, 0, 0, None)
+
+
 def record(
     *,
     purchase: Purchase,
@@ -62,9 +97,7 @@ def record(
     now: datetime,
 ) -> ReturnReceipt:
     """Record a return and take back its points; reported again, answers as the first time."""
-    if not lines:
-        raise Invalid("A return has at least one line.", pointer="/lines")
-    interactions.check_time(occurred_at=occurred_at, now=now)
+    _check(lines, occurred_at=occurred_at, now=now)
     spent = purchase.points_entry
     holders = {purchase.member_id, *([spent.account_id] if spent else [])}
     with ledger.open_book(holders, now=now, with_lots=True) as book:
@@ -126,13 +159,20 @@ def _restore_payment(
     )
 
 
+def _check(lines: Sequence[ReturnedLine], *, occurred_at: datetime, now: datetime) -> None:
+    if not lines:
+        raise Invalid("A return has at least one line.", pointer="/lines")
+    for number, line in enumerate(lines):
+        if line.quantity < 1:
+            raise Invalid("A quantity is 1 or more.", pointer=f"/lines/{number}/quantity")
+    interactions.check_time(occurred_at=occurred_at, now=now)
+
+
 def _give_back(row: Return, bought: Sequence[PurchaseLine], lines: Sequence[ReturnedLine]) -> None:
     """Count the returned pieces against the lines that sold them; never more than were sold."""
     rows: list[ReturnLine] = []
     for number, wanted in enumerate(lines):
         left = wanted.quantity
-        if left < 1:
-            raise Invalid("A quantity is 1 or more.", pointer=f"/lines/{number}/quantity")
         for line in bought:
             pieces = min(left, line.quantity - line.returned) if line.sku == wanted.sku else 0
             if pieces:

@@ -6,7 +6,18 @@ All of them may run late, and again at any time; beat and the foreground clock s
 from collections.abc import Callable
 from datetime import datetime
 
-from loyalty import acts, checkins, expiry, issuing, referrals, rewards, tender, tiers, vouchers
+from loyalty import (
+    acts,
+    checkins,
+    expiry,
+    guests,
+    issuing,
+    referrals,
+    rewards,
+    tender,
+    tiers,
+    vouchers,
+)
 from members import birthdays, profiles
 
 type Sweep = Callable[..., int]
@@ -28,6 +39,7 @@ NIGHTLY: dict[str, Sweep] = {
     "warned": expiry.warn,
     "referrals counted": referrals.pay_kept,
     "profiles complete": lambda *, now: profiles.complete(now=now),
+    "guests' receipts dropped": guests.drop,
 }
 
 

@@ -6,28 +6,22 @@ yet the owner can be shown the code again. Every verb locks the voucher's row fi
 `voucher_never_overused` stands behind it; two tills cannot both have the last use.
 """
 
-import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
 from config.errors import Refusal
-from loyalty import discounts
+from loyalty import codes, discounts
 from loyalty.baskets import Line
 from loyalty.models import Redemption, Terms, Voucher, VoucherUse
 
-ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-SYMBOLS = 12
 LONGEST_HOLD = timedelta(minutes=30)
 MOST_AT_ONCE = 10_000
-# What people read and type for what was meant.
-LOOKALIKES = str.maketrans({"O": "0", "I": "1", "L": "1", "-": "", " ": ""})
 TERMS = tuple(field.name for field in Terms._meta.get_fields())
 
 
@@ -92,13 +86,12 @@ def issue_open(
 
 def code_of(voucher: Voucher) -> str:
     """The code to show to the voucher's owner, in groups: ABCD-EFGH-JKMN."""
-    code = _code(bytes(voucher.seed))
-    return "-".join(code[n : n + 4] for n in range(0, SYMBOLS, 4))
+    return codes.code_of(seed=bytes(voucher.seed), purpose="voucher")
 
 
 def find(*, code: str) -> Voucher:
     """The voucher with this code, as typed; `VoucherRefused` when there is none."""
-    voucher = Voucher.objects.filter(code_hash=_hash(_typed(code))).first()
+    voucher = Voucher.objects.filter(code_hash=_hash(code)).first()
     if voucher is None:
         raise VoucherRefused
     return voucher
@@ -144,7 +137,7 @@ def redeem(*, code: str, till: AtTill, now: datetime, member_id: int | None = No
 
 def take(
     *,
-    codes: Sequence[str],
+    typed: Sequence[str],
     lines: Sequence[Line],
     member_id: int,
     currency: str,
@@ -159,7 +152,7 @@ def take(
     uses: list[VoucherUse] = []
     left = tuple(lines)
     # Locked by hash: two baskets with the same two vouchers wait for one another in one order.
-    found = [_locked(code) for code in sorted({_typed(code) for code in codes}, key=_hash)]
+    found = [_locked(code) for code in sorted({codes.typed(code) for code in typed}, key=_hash)]
     for voucher in discounts.in_order(found):
         if voucher.member_id not in (None, member_id) or voucher.currency not in ("", currency):
             raise VoucherRefused
@@ -183,11 +176,11 @@ def attach(uses: Sequence[VoucherUse], *, purchase_id: int) -> None:
     VoucherUse.objects.bulk_update(uses, ["purchase_id", "taken_off"])
 
 
-def were_used(*, codes: Sequence[str], purchase_id: int) -> bool:
+def were_used(*, typed: Sequence[str], purchase_id: int) -> bool:
     """Whether exactly these paid for that purchase."""
     used = VoucherUse.objects.filter(purchase=purchase_id)
     hashes = set(used.values_list("voucher__code_hash", flat=True))
-    return hashes == {_hash(_typed(code)) for code in codes}
+    return hashes == {_hash(code) for code in typed}
 
 
 @transaction.atomic
@@ -213,7 +206,7 @@ def release_lapsed(*, now: datetime) -> int:
 
 def _locked(code: str) -> Voucher:
     rows = Voucher.objects.select_for_update()
-    voucher = rows.filter(code_hash=_hash(_typed(code))).first()
+    voucher = rows.filter(code_hash=_hash(code)).first()
     if voucher is None:
         raise VoucherRefused
     return voucher
@@ -282,7 +275,7 @@ def _new(*, now: datetime, valid_days: int, label: str = "", **terms: object) ->
     seed = secrets.token_bytes(16)
     return Voucher(
         seed=seed,
-        code_hash=_hash(_code(seed)),
+        code_hash=_hash(codes.code_of(seed=seed, purpose="voucher")),
         issued_at=now,
         expires_at=now + timedelta(days=valid_days),
         label=label,
@@ -290,17 +283,5 @@ def _new(*, now: datetime, valid_days: int, label: str = "", **terms: object) ->
     )
 
 
-def _code(seed: bytes) -> str:
-    key = settings.SECRET_KEY.encode()
-    digest = hmac.digest(key, b"voucher-code:" + seed, "sha256")
-    bits = int.from_bytes(digest[:8], "big") >> 4
-    return "".join(ALPHABET[(bits >> (5 * n)) & 31] for n in range(SYMBOLS))
-
-
 def _hash(code: str) -> str:
-    key = settings.SECRET_KEY.encode()
-    return hmac.new(key, b"voucher-hash:" + code.encode(), "sha256").hexdigest()
-
-
-def _typed(code: str) -> str:
-    return code[:40].upper().translate(LOOKALIKES)
+    return codes.hash_of(code=code, purpose="voucher")

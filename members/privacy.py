@@ -149,7 +149,7 @@ def _forget_positions(member_id: int) -> None:
 
 
 def _forget_words(member_id: int) -> None:
-    """What staff wrote about the person goes; that they did something, and what, stays."""
+    """What tills and staff said about the person goes; that they did something, and what, stays."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE loyalty_grant SET reason = 'erased' WHERE member_id = %s", [member_id]
@@ -157,6 +157,11 @@ def _forget_words(member_id: int) -> None:
         cursor.execute(
             "UPDATE loyalty_merge SET reason = '' WHERE gone_id = %s OR kept_id = %s",
             [member_id, member_id],
+        )
+        cursor.execute(
+            "UPDATE loyalty_tillevent SET said = NULL,"
+            " note = CASE note WHEN '' THEN '' ELSE 'erased' END WHERE member_id = %s",
+            [member_id],
         )
 
 

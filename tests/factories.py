@@ -173,6 +173,11 @@ def basket(by: Member, *lines: baskets.Line | str | int, **said: Any) -> baskets
     return baskets.Basket(**{**facts, **said})
 
 
+def guest_basket(*lines: baskets.Line | str | int, **said: Any) -> baskets.Basket:
+    """The same of nobody in particular."""
+    return basket(Member(pk=baskets.NOBODY, zone="UTC"), *lines, **said)
+
+
 def buy(by: Member, *lines: baskets.Line | str | int, **said: Any) -> purchases.Receipt:
     now = said.pop("now", said.get("occurred_at", NOW))
     return purchases.record(basket(by, *lines, **said), now=now)

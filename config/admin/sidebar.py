@@ -53,6 +53,12 @@ GROUPS: tuple[tuple[str, bool, tuple[Link, ...]], ...] = (
         (
             Link("Purchases", "loyalty_purchase_changelist", "receipt", "loyalty.view_purchase"),
             Link(
+                "Till conflicts",
+                "loyalty_tillevent_changelist",
+                "sync_problem",
+                "loyalty.view_tillevent",
+            ),
+            Link(
                 "Check-ins to review",
                 "loyalty_checkin_changelist",
                 "where_to_vote",

@@ -5,11 +5,13 @@ import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
 BIGGEST = 2**31 - 1
 PLAIN = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
+UUID_LENGTH = 36
 
 
 class Text(serializers.CharField):
@@ -88,6 +90,28 @@ class Moment(serializers.DateTimeField):
             return datetime.fromtimestamp(parsed.timestamp(), parsed.tzinfo)
         except (ValueError, OverflowError, OSError):
             self.fail("invalid", format="ISO 8601")
+
+
+class Unique(serializers.UUIDField):
+    """A UUID as it is usually written; no number is turned into one."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        if not isinstance(data, str) or len(data) != UUID_LENGTH:
+            self.fail("invalid", value=data)
+        return UUID(str(super().to_internal_value(data)))
+
+
+class Each(serializers.ListField):
+    """A list whose items are judged one by one: each is what its shape says, or the error."""
+
+    def run_child_validation(self, data: Any) -> list[Any]:
+        return [self._judged(item) for item in data]
+
+    def _judged(self, item: Any) -> Any:
+        try:
+            return self.child.run_validation(item)
+        except serializers.ValidationError as error:
+            return error
 
 
 class Flag(serializers.BooleanField):

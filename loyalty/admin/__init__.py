@@ -14,6 +14,7 @@ from loyalty.admin import (
     referrals,
     rewards,
     tiers,
+    tills,
     today,
     vouchers,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "referrals",
     "rewards",
     "tiers",
+    "tills",
     "today",
     "vouchers",
 ]

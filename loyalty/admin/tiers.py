@@ -42,6 +42,7 @@ class PointsPolicyAdmin(OnlyRowAdmin):
                     "inactive_months",
                     "grace_days",
                     "return_days",
+                    "claim_days",
                     "grants_a_day",
                     ("point_value", "point_currency"),
                 )

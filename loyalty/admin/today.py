@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from config.admin.contributions import Figure, Step, adds_figures, adds_steps
 from config.admin.dashboard import midnight
-from loyalty.models import CheckIn, Entry, Place, Post, Product, Purchase, Reward
+from loyalty.models import CheckIn, Entry, Place, Post, Product, Purchase, Reward, TillEvent
 from members import roles
 from members.models import User
 
@@ -79,6 +79,21 @@ def posts(user: User, now: datetime) -> Iterator[Step]:
                 icon="reviews",
                 is_urgent=True,
             )
+
+
+@adds_steps
+def conflicts(user: User, now: datetime) -> Iterator[Step]:
+    if not user.has_perm("loyalty.change_tillevent"):
+        return
+    waiting = TillEvent.objects.filter(outcome=TillEvent.Outcome.CONFLICT, settled_at__isnull=True)
+    if many := roles.rows_seen(waiting, user=user, store="store").count():
+        yield Step(
+            text=f"{many} thing{'s' * (many > 1)} an offline till did could not be recorded",
+            note="Settle each with a note.",
+            link=reverse("admin:loyalty_tillevent_changelist") + "?state=open",
+            icon="sync_problem",
+            is_urgent=True,
+        )
 
 
 @adds_steps

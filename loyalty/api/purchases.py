@@ -1,69 +1,55 @@
-"""/purchases/: a till or a shop reports what was bought, and what came back."""
+"""/purchases/: a till or a shop reports what was bought, sent, picked up, and what came back."""
 
 from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.api import callers, writes
-from config.api.fields import Moment, Money, Text, Whole
+from config.api.fields import Each, Moment, Text
 from config.api.serializers import StrictSerializer, read
-from config.errors import Invalid
+from config.errors import Invalid, Refusal
 from config.nudging import nudge
-from loyalty import baskets, purchases, returns
-from members.models import ApiKey, Member, Store
+from loyalty import baskets, batches, fulfilment, guests, purchases, returns
+from loyalty.api.baskets import (
+    AwardOut,
+    PurchaseIn,
+    ReasonOut,
+    ReturnedLineIn,
+    basket_of,
+    named_in,
+    refusal_of,
+    told,
+)
+from members.models import ApiKey
 
-
-class LineIn(StrictSerializer):
-    sku = Text(max_length=64, required=False, allow_blank=True)
-    quantity = Whole(min_value=1, max_value=1_000_000)
-    unit_price = Money()
-    category = Text(max_length=64, required=False)
-
-
-class PurchaseIn(StrictSerializer):
-    reference = Text(max_length=64)
-    member = Text(max_length=254, help_text="Number or e-mail")
-    occurred_at = Moment()
-    channel = Text(max_length=24)
-    store = Text(max_length=40, required=False)
-    currency = serializers.RegexField(r"^[A-Z]{3}$", help_text="ISO 4217")
-    lines = serializers.ListField(child=LineIn(), allow_empty=False, max_length=baskets.MOST_LINES)
-    vouchers = serializers.ListField(child=Text(max_length=40), max_length=10, required=False)
-    points = Whole(
-        min_value=1, max_value=2**31 - 1, required=False, help_text="Points that pay a part now"
-    )
-    points_hold = Text(
-        max_length=1_000, required=False, help_text="A hold or an allowance that pays a part"
-    )
-
-    def validate(self, attrs: Any) -> Any:
-        if "points" in attrs and "points_hold" in attrs:
-            raise serializers.ValidationError("Say points or points_hold, not both.")
-        return attrs
-
-
-class AwardOut(serializers.Serializer[Any]):
-    rule = serializers.CharField()
-    points = serializers.IntegerField()
-    because = serializers.CharField()
+MOST_PURCHASES = 100
 
 
 class PurchaseOut(serializers.Serializer[Any]):
     reference = serializers.CharField()
-    awards = AwardOut(many=True)
-    points = serializers.IntegerField()
-    balance = serializers.IntegerField()
+    awards = AwardOut(many=True, required=False)
+    points = serializers.IntegerField(help_text="Of a guest: what claiming it would give")
+    balance = serializers.IntegerField(required=False)
+    claim_code = serializers.CharField(required=False, help_text="Of a guest: print it")
+    claimable_until = serializers.DateTimeField(required=False)
 
 
-class ReturnedLineIn(StrictSerializer):
-    sku = Text(max_length=64, allow_blank=True)
-    quantity = Whole(min_value=1, max_value=1_000_000)
+class PurchasesIn(StrictSerializer):
+    purchases = Each(child=PurchaseIn(), allow_empty=False, max_length=MOST_PURCHASES)
+
+
+class ResultOut(PurchaseOut):
+    status = serializers.ChoiceField(["recorded", "repeated", "refused"])
+    problem = ReasonOut(required=False)
+
+
+class ResultsOut(serializers.Serializer[Any]):
+    results = ResultOut(many=True)
 
 
 class ReturnIn(StrictSerializer):
@@ -78,7 +64,24 @@ class ReturnOut(serializers.Serializer[Any]):
     points_taken = serializers.IntegerField()
     debt = serializers.IntegerField(help_text="Points already spent, owed from now on")
     points_restored = serializers.IntegerField(help_text="That had paid for what came back")
-    balance = serializers.IntegerField()
+    balance = serializers.IntegerField(allow_null=True, help_text="Null: of a guest's purchase")
+
+
+class ShipmentIn(StrictSerializer):
+    occurred_at = Moment(required=False)
+
+
+class PickupIn(ShipmentIn):
+    store = Text(max_length=40, required=False, help_text="A till's key means its own")
+
+
+class FulfilledOut(serializers.Serializer[Any]):
+    reference = serializers.CharField()
+    shipped_at = serializers.DateTimeField()
+    picked_up_at = serializers.DateTimeField(allow_null=True)
+    pickup_store = serializers.CharField(allow_null=True)
+    balance = serializers.IntegerField(allow_null=True, help_text="Null: of a guest's purchase")
+    pending = serializers.IntegerField(allow_null=True)
 
 
 class Purchases(APIView):
@@ -88,20 +91,37 @@ class Purchases(APIView):
     def post(self, request: Request) -> Response:
         said = read(PurchaseIn, request)
         key = callers.key_of(request)
-        basket = basket_of(said, key)
+        basket = basket_of(said, named_in([said], key))
 
         def record() -> tuple[int, dict[str, Any]]:
-            receipt = purchases.record(basket, now=timezone.now(), held_by=key.prefix)
+            now = timezone.now()
+            if basket.is_guests:
+                kept = guests.keep(basket, now=now)
+                return 201 if kept.is_new else 200, told(basket.reference, kept)
+            receipt = purchases.record(basket, now=now, held_by=key.prefix)
             nudge("interactions")
-            return 201 if receipt.is_new else 200, {
-                "reference": basket.reference,
-                "awards": [
-                    {"rule": award.rule, "points": award.points, "because": award.because}
-                    for award in receipt.awards
-                ],
-                "points": receipt.points,
-                "balance": receipt.balance,
-            }
+            return 201 if receipt.is_new else 200, told(basket.reference, receipt)
+
+        return writes.answer_once(request, record)
+
+
+class Bulk(APIView):
+    permission_classes = (callers.has_scope("purchases"),)
+
+    @extend_schema(request=PurchasesIn, responses=ResultsOut)
+    def post(self, request: Request) -> Response:
+        said = read(PurchasesIn, request)["purchases"]
+        key = callers.key_of(request)
+        asked = _baskets(said, key)
+
+        def record() -> tuple[int, dict[str, Any]]:
+            good = [one for one in asked if isinstance(one, baskets.Basket)]
+            done = iter(batches.record_each(good, now=timezone.now(), held_by=key.prefix))
+            nudge("interactions")
+            outcomes = [one if isinstance(one, Refusal) else next(done) for one in asked]
+            body: Any = request.data
+            pairs = zip(body["purchases"], outcomes, strict=True)
+            return 200, {"results": [_result(_reference(item), one) for item, one in pairs]}
 
         return writes.answer_once(request, record)
 
@@ -116,10 +136,9 @@ class Returns(APIView):
 
         def take_back() -> tuple[int, dict[str, Any]]:
             now = timezone.now()
-            receipt = returns.record(
-                purchase=returns.find_purchase(
-                    reference=reference, store_code=key.store.code if key.store else ""
-                ),
+            receipt = returns.take_back(
+                purchase_reference=reference,
+                store_code=key.store.code if key.store else "",
                 reference=said["reference"],
                 lines=[
                     returns.ReturnedLine(line["sku"], line["quantity"]) for line in said["lines"]
@@ -137,37 +156,82 @@ class Returns(APIView):
         return writes.answer_once(request, take_back)
 
 
-def basket_of(said: dict[str, Any], key: ApiKey) -> baskets.Basket:
-    """What was said as a basket; `Invalid` when the member or store is not known to this key."""
-    if ("points" in said or "points_hold" in said) and ApiKey.Scope.VOUCHERS not in key.scopes:
-        raise PermissionDenied("To pay with points a key needs the scope 'vouchers' too.")
-    member = Member.objects.present().named(said["member"]).only("pk", "zone", "number").first()
-    if member is None:
-        raise Invalid("There is no such member.", pointer="/member")
-    store = key.store
-    code = said.get("store")
-    if code and (store is None or store.code != code):
-        store = None if store else Store.objects.filter(code=code).first()
-        if store is None:
-            raise Invalid(f"There is no store '{code}' for this key.", pointer="/store")
-    return baskets.Basket(
-        reference=said["reference"],
-        member_id=member.pk,
-        zone=member.zone,
-        occurred_at=said["occurred_at"],
-        channel=said["channel"],
-        store=store,
-        currency=said["currency"],
-        lines=tuple(
-            baskets.Line(
-                sku=line.get("sku", ""),
-                quantity=line["quantity"],
-                unit_price=line["unit_price"],
-                category=line.get("category", ""),
+class Shipment(APIView):
+    permission_classes = (callers.has_scope("purchases"),)
+
+    @extend_schema(request=ShipmentIn, responses=FulfilledOut)
+    def post(self, request: Request, reference: str) -> Response:
+        said = read(ShipmentIn, request)
+        key = callers.key_of(request)
+
+        def ship() -> tuple[int, dict[str, Any]]:
+            now = timezone.now()
+            moved = fulfilment.ship(
+                reference=reference,
+                store_code=key.store.code if key.store else "",
+                occurred_at=said.get("occurred_at", now),
+                now=now,
             )
-            for line in said["lines"]
-        ),
-        voucher_codes=tuple(said.get("vouchers", ())),
-        points=said.get("points", 0),
-        hold=said.get("points_hold", ""),
-    )
+            return 200, FulfilledOut(moved).data
+
+        return writes.answer_once(request, ship)
+
+
+class Pickup(APIView):
+    permission_classes = (callers.has_scope("purchases"),)
+
+    @extend_schema(request=PickupIn, responses=FulfilledOut)
+    def post(self, request: Request, reference: str) -> Response:
+        said = read(PickupIn, request)
+        store_code = _store_of(said, callers.key_of(request))
+
+        def pick_up() -> tuple[int, dict[str, Any]]:
+            now = timezone.now()
+            moved = fulfilment.pick_up(
+                reference=reference,
+                store_code=store_code,
+                occurred_at=said.get("occurred_at", now),
+                now=now,
+            )
+            nudge("interactions")
+            return 200, FulfilledOut(moved).data
+
+        return writes.answer_once(request, pick_up)
+
+
+def _store_of(said: dict[str, Any], key: ApiKey) -> str:
+    """The store of a pick-up, which a till's key need not name."""
+    code = said.get("store")
+    if key.store is None and not code:
+        raise Invalid("Say in which store.", pointer="/store")
+    if key.store is not None and code not in (None, key.store.code):
+        raise Invalid(f"There is no store '{code}' for this key.", pointer="/store")
+    return key.store.code if key.store else str(code)
+
+
+def _baskets(said: list[Any], key: ApiKey) -> list[baskets.Basket | Refusal]:
+    """Each item as a basket, or why it is none."""
+    named = named_in([one for one in said if isinstance(one, dict)], key)
+    found: list[baskets.Basket | Refusal] = []
+    for one in said:
+        try:
+            if isinstance(one, serializers.ValidationError):
+                raise refusal_of(one)
+            found.append(basket_of(one, named))
+        except Invalid as refusal:
+            found.append(refusal)
+    return found
+
+
+def _reference(item: Any) -> str:
+    """What an item calls itself, be it good or not."""
+    said = item.get("reference") if isinstance(item, dict) else None
+    return said[:64] if isinstance(said, str) else ""
+
+
+def _result(reference: str, outcome: batches.Outcome) -> dict[str, Any]:
+    if isinstance(outcome, Refusal):
+        nothing = {"reference": reference, "awards": [], "points": 0}
+        return {**nothing, "status": "refused", "problem": outcome.in_brief()}
+    status = "recorded" if outcome.is_new else "repeated"
+    return {**told(reference, outcome), "status": status}

@@ -10,10 +10,12 @@ from loyalty.api import (
     places,
     posts,
     purchases,
+    receipts,
     referrals,
     rewards,
     surveys,
     tender,
+    tills,
     vouchers,
 )
 
@@ -53,5 +55,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("interactions/", interactions.Interactions.as_view()),
     path("recommendations/", interactions.Recommendations.as_view()),
     path("purchases/", purchases.Purchases.as_view()),
+    path("purchases/bulk/", purchases.Bulk.as_view()),
     path("purchases/<str:reference>/returns/", purchases.Returns.as_view()),
+    path("purchases/<str:reference>/shipment/", purchases.Shipment.as_view()),
+    path("purchases/<str:reference>/pickup/", purchases.Pickup.as_view()),
+    path("receipts/claims/", receipts.Claims.as_view()),
+    path("tills/sync/", tills.Sync.as_view()),
+    path("tills/conflicts/", tills.Conflicts.as_view()),
 ]

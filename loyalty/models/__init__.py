@@ -6,6 +6,7 @@ from .checkin import CheckIn
 from .earn_rule import Award, CapCounter, EarnRule
 from .entry import Entry
 from .grant import Grant, GrantCounter
+from .guest_receipt import GuestReceipt
 from .hold import Hold
 from .lot import Lot, LotUse
 from .merge import Merge
@@ -15,6 +16,7 @@ from .post import Post
 from .purchase import Purchase, PurchaseLine, Return, ReturnLine
 from .referral import Referral, ReferralCode
 from .reward import Issuance, IssuanceWindow, Redemption, Reward, Session, Waiting
+from .till_event import TillEvent
 from .voucher import Terms, Voucher, VoucherUse
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Entry",
     "Grant",
     "GrantCounter",
+    "GuestReceipt",
     "Hold",
     "Issuance",
     "IssuanceWindow",
@@ -49,6 +52,7 @@ __all__ = [
     "Session",
     "Terms",
     "Tier",
+    "TillEvent",
     "Voucher",
     "VoucherUse",
     "Waiting",

@@ -67,6 +67,9 @@ class PointsPolicy(models.Model):
     return_days = models.PositiveSmallIntegerField(
         default=14, help_text="A purchase that is so old was kept: a referral counts then."
     )
+    claim_days = models.PositiveSmallIntegerField(
+        default=30, help_text="So long a guest may claim the points of a receipt."
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "points policy"

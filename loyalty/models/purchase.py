@@ -13,6 +13,15 @@ class Purchase(models.Model):
     store = models.ForeignKey(
         "members.Store", null=True, blank=True, on_delete=models.PROTECT, related_name="purchases"
     )
+    pickup_store = models.ForeignKey(
+        "members.Store",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="pickups",
+        db_index=False,
+        help_text="Where it is picked up, bought elsewhere.",
+    )
     channel = models.CharField(max_length=24, help_text="store, web, app …")
     origin = models.CharField(
         max_length=40, editable=False, help_text="Store code, else channel: who numbers receipts."
@@ -21,6 +30,7 @@ class Purchase(models.Model):
     occurred_at = models.DateTimeField()
     recorded_at = models.DateTimeField()
     shipped_at = models.DateTimeField(null=True, blank=True)
+    picked_up_at = models.DateTimeField(null=True, blank=True)
     currency = models.CharField(max_length=3)
     total = models.DecimalField(
         max_digits=12, decimal_places=2, help_text="Lines less vouchers and points"
@@ -38,10 +48,20 @@ class Purchase(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["member", "occurred_at"], name="purchase_by_member"),
+            models.Index(
+                fields=["pickup_store", "reference"],
+                condition=Q(pickup_store__isnull=False),
+                name="purchase_to_pick_up",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["origin", "reference"], name="purchase_recorded_once"),
             models.CheckConstraint(condition=Q(total__gte=0), name="purchase_total_not_negative"),
+            models.CheckConstraint(
+                condition=Q(picked_up_at__isnull=True)
+                | Q(pickup_store__isnull=False, shipped_at__isnull=False),
+                name="purchase_picked_up_somewhere",
+            ),
         ]
 
     def __str__(self) -> str:

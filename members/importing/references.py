@@ -19,7 +19,8 @@ class Known:
 
 
 def members_named(names: Iterable[str]) -> dict[str, Known]:
-    """The present members with these numbers or e-mail addresses, by the name as it was given."""
+    """The present members with these numbers or e-mail addresses, by the name as it was given; of a
+    number that was merged into another the member it leads to."""
     wanted = {name: email_key(name) if "@" in name else "" for name in names}
     numbers = array(name for name, key in wanted.items() if not key)
     keys = array(key for key in wanted.values() if key)
@@ -37,8 +38,9 @@ def members_named(names: Iterable[str]) -> dict[str, Known]:
 
 
 _NAMED = """
-SELECT id, zone, number, email_key FROM members_member
- WHERE erased_at IS NULL AND (number = ANY(%s::text[]) OR email_key = ANY(%s::text[]))
+SELECT p.id, p.zone, m.number, m.email_key
+  FROM members_member m JOIN members_member p ON p.id = coalesce(m.merged_into_id, m.id)
+ WHERE m.erased_at IS NULL AND (m.number = ANY(%s::text[]) OR m.email_key = ANY(%s::text[]))
 """
 
 

@@ -26,6 +26,7 @@ KINDS = {
     "click": ("Click", 0.25, 60, True),
     "search": ("Search", 0.15, 30, True),
     "view": ("Viewed", 0.12, 30, True),
+    "pick-up": ("Picked up in the store", 0.0, 90, False),
     "store-visit": ("Store visit", 0.0, 90, True),
     "open": ("Message opened", 0.02, 30, False),
     "birthday": ("Birthday", 0.0, 90, False),
@@ -39,7 +40,7 @@ KINDS = {
 # Of these, the ones in which somebody came, by themself: what the lift of a campaign counts.
 VISITS = {
     "purchase", "outing", "check-in", "review", "photo", "add-to-basket", "share", "search", "view",
-    "store-visit", "survey-answer",
+    "store-visit", "survey-answer", "pick-up",
 }  # fmt: skip
 
 

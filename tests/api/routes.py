@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from django.db.models import Model
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from loyalty import community, outings, purchases, referrals, rewards, tender
-from loyalty.models import Outing
+from loyalty import community, guests, outings, purchases, referrals, rewards, tender
+from loyalty.models import Outing, TillEvent
 from members import households
 from members.models import ApiKey, Household, Member
 from tests import factories
@@ -38,6 +39,19 @@ class Scene:
         basket = factories.basket(self.alex, line("20", 3, sku="tent"), occurred_at=now())
         purchases.record(basket, now=now())
         return basket.reference
+
+    @cached_property
+    def to_pick_up(self) -> str:
+        """A receipt of the web whose goods wait in Denver."""
+        denver = factories.store("denver")
+        basket = factories.basket(self.alex, "20", occurred_at=now(), pickup_store=denver)
+        purchases.record(basket, now=now())
+        return basket.reference
+
+    @cached_property
+    def claim_code(self) -> str:
+        basket = factories.guest_basket("20", occurred_at=now())
+        return guests.keep(basket, now=now()).code
 
     @cached_property
     def code(self) -> str:
@@ -133,6 +147,9 @@ class Write:
     body: Callable[[Scene], dict[str, Any]] | None = None
     status: int = 200
     is_keyed: bool = True
+    # Of several things in one body, each may be refused by itself; and where that is kept.
+    each: str = ""
+    kept_in: type[Model] | None = None
 
     def client(self, scene: Scene) -> APIClient:
         return scene.app if self.by == "app" else scene.till
@@ -156,6 +173,11 @@ def at(path: str) -> Callable[[Scene], str]:
 
 def basket(scene: Scene) -> dict[str, Any]:
     return factories.purchase_body(scene.alex)
+
+
+def event(scene: Scene, **said: Any) -> dict[str, Any]:
+    facts = {"id": "00000000-0000-4000-8000-000000000001", "kind": "purchase"}
+    return {**basket(scene), **facts, **said}
 
 
 def interaction(scene: Scene, **said: Any) -> dict[str, Any]:
@@ -264,6 +286,26 @@ WRITES = {
             "reference": "x1", "occurred_at": a_minute_ago(),
             "lines": [{"sku": "tent", "quantity": 1}],
         }, 201,
+    ),
+    "buy many": Write(
+        "POST", at("/purchases/bulk/"), "till",
+        lambda scene: {"purchases": [basket(scene)]}, each="results",
+    ),
+    "ship": Write(
+        "POST", lambda scene: f"/purchases/{scene.receipt}/shipment/", "till",
+        lambda scene: {"occurred_at": now().isoformat()},
+    ),
+    "pick up": Write(
+        "POST", lambda scene: f"/purchases/{scene.to_pick_up}/pickup/", "till",
+        lambda scene: {"occurred_at": now().isoformat(), "store": "denver"},
+    ),
+    "claim receipt": Write(
+        "POST", at("/receipts/claims/"), "app", lambda scene: {"code": scene.claim_code}, 201
+    ),
+    "sync till": Write(
+        "POST", at("/tills/sync/"), "till",
+        lambda scene: {"till": "till 1", "events": [event(scene)]},
+        each="results", kept_in=TillEvent,
     ),
     "hold voucher": Write("POST", lambda scene: f"/vouchers/{scene.code}/hold/", "till"),
     "redeem voucher": Write("POST", lambda scene: f"/vouchers/{scene.code}/redeem/", "till"),

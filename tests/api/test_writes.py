@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 from django.core.cache import cache
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from members.models import IdempotencyKey
@@ -53,6 +54,7 @@ def test_every_write_is_tried() -> None:
                 redemption="<int:redemption_id>", household="<int:household_id>",
                 climb="<str:slug>", session="<int:session_id>",
                 survey="<str:slug>", post="<int:post_id>",
+                to_pick_up="<str:reference>",
             )))
         ]
     }  # fmt: skip
@@ -132,6 +134,8 @@ def changed(body: dict[str, Any]) -> dict[str, Any]:
         "session": 2, "household": 2,
         "answers": {"score": 2},
         "interactions": [{**one, "reference": "i2"} for one in body.get("interactions", [])],
+        "purchases": [{**one, "reference": "i2"} for one in body.get("purchases", [])],
+        "occurred_at": timezone.now().isoformat(),
     }  # fmt: skip
     return {**body, first: other.get(first, "other@example.com")}
 

@@ -26,6 +26,7 @@ from tests.benchmarks.sameness import NotTheSameWork
 # name: the module that runs it
 BENCHMARKS = {
     "earn": "earn",
+    "bulk": "bulk",
     "plan": "plan",
     "load": "load_purchases",
     "send": "send",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
-from loyalty import auditing, baskets, purchases
+from loyalty import auditing, baskets, guests, purchases
 from loyalty.models import Account, Award, Entry, Purchase, PurchaseLine
 from members.models import Interaction, InterestEvidence, Member
 from tests import factories
@@ -37,6 +37,13 @@ def bought(reference: str, *, price: str = "10.50", member: str = "A1", rest: st
 
 def load_purchases(path: Path, *rows: str, words: tuple[str, ...] = ()) -> Said:
     return load("purchases", write_csv(path, HEADER, *rows), *words)
+
+
+def test_receipt_that_is_kept_for_a_guest_is_refused_alone(path: Path, alex: Member) -> None:
+    guests.keep(factories.guest_basket("20", reference="R1"), now=factories.NOW)
+    said = load_purchases(path, bought("R1"), bought("R2"))
+    assert said.tally == "loaded 1, unchanged 0, rejected 1"
+    assert Purchase.objects.get().reference == "R2"
 
 
 def test_purchase_earns_exactly_as_at_the_till(path: Path, alex: Member) -> None:

@@ -3,16 +3,30 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from loyalty import checkins, earn_rules, expiry, ledger, purchases, rewards, statements
+from loyalty import (
+    baskets,
+    checkins,
+    claims,
+    conflicts,
+    earn_rules,
+    expiry,
+    guests,
+    ledger,
+    purchases,
+    rewards,
+    statements,
+    tills,
+)
 from loyalty.models import Account, Award, EarnRule, Lot, Purchase
 from loyalty.returns import ReturnedLine, ReturnReceipt, record
-from members import joining
-from members.models import Member
+from members import joining, keys
+from members.models import ApiKey, Member
 from tests import factories
 from tests.factories import NOW, PEAK, line
 
@@ -24,6 +38,15 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def alex() -> Member:
     return factories.member()
+
+
+def sync(key: ApiKey, basket: baskets.Basket) -> tills.Done:
+    """An offline till's one event, always under the same id."""
+    event = tills.Event(
+        id=UUID(int=1), kind="purchase", occurred_at=basket.occurred_at, what=basket,
+        member_id=basket.member_id,
+    )  # fmt: skip
+    return tills.sync(key=key, till="1", events=[event], now=NOW)[0]
 
 
 def bring_back(receipt: purchases.Receipt, sku: str, *, reference: str = "back") -> ReturnReceipt:
@@ -66,6 +89,46 @@ def test_oca_pos_185_till_that_syncs_again_doubles_nothing(alex: Member) -> None
     basket = factories.basket(alex, "20", store=factories.store(), channel="store")
     balances = [purchases.record(basket, now=NOW + n * DAY).balance for n in range(3)]
     assert balances == [20, 20, 20]
+
+
+def test_oca_pos_185_till_that_syncs_again_under_new_receipts_doubles_nothing(
+    alex: Member,
+) -> None:
+    """The id that the till gave the event counts, whatever a repaired till says the second time."""
+    key = keys.issue(name="till", scopes=["purchases"], store=None, now=NOW)[0]
+    for reference in ("1", "1-again"):
+        sync(key, factories.basket(alex, "20", reference=reference))
+    assert factories.account(alex).balance == 20
+
+
+def test_odoo_108240_voucher_spent_offline_and_elsewhere_is_somebodys_task(alex: Member) -> None:
+    factories.grant(alex, 100)
+    factories.reward()
+    code = rewards.redeem(member=alex, slug="tenner", now=NOW).code
+    factories.buy(alex, "30", voucher_codes=(code,))
+    key = keys.issue(name="till", scopes=["purchases"], store=None, now=NOW)[0]
+    done = sync(key, factories.basket(alex, "30", voucher_codes=(code,)))
+    assert (done.outcome, done.answer["points"]) == ("conflict", 30)
+    assert list(conflicts.of_key(key=key).values_list("member", flat=True)) == [alex.pk]
+
+
+def test_erpnext_14885_loyalty_is_earned_offline(alex: Member) -> None:
+    key = keys.issue(name="till", scopes=["purchases"], store=None, now=NOW)[0]
+    late = factories.basket(alex, "20", occurred_at=NOW - 40 * DAY)
+    assert sync(key, late).answer["balance"] == 20
+
+
+def test_odoo_244412_second_till_doubles_nothing(alex: Member) -> None:
+    basket = factories.basket(alex, "20", store=factories.store(), channel="store")
+    for name in ("first", "second"):
+        sync(keys.issue(name=name, scopes=["purchases"], store=None, now=NOW)[0], basket)
+    assert factories.account(alex).balance == 20
+
+
+def test_loyaltylion_guest_gets_points_retroactively(alex: Member) -> None:
+    kept = guests.keep(factories.guest_basket("20", occurred_at=NOW - 20 * DAY), now=NOW)
+    _, receipt = claims.claim(member=alex, code=kept.code, now=NOW + 20 * DAY)
+    assert receipt.balance == 20
 
 
 def test_woocommerce_104_one_event_is_awarded_once_by_the_database(alex: Member) -> None:

@@ -8,15 +8,39 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from config.errors import Refusal
-from loyalty import acts, auditing, behaviour, checkins, purchases, rewards, vouchers
+from loyalty import (
+    acts,
+    auditing,
+    batches,
+    behaviour,
+    checkins,
+    claims,
+    guests,
+    purchases,
+    returns,
+    rewards,
+    tills,
+    vouchers,
+)
 from loyalty.baskets import Basket
-from loyalty.models import CapCounter, CheckIn, Entry, Purchase, Redemption, Reward, Voucher
+from loyalty.models import (
+    Account,
+    CapCounter,
+    CheckIn,
+    Entry,
+    Purchase,
+    Redemption,
+    Reward,
+    TillEvent,
+    Voucher,
+)
 from loyalty.vouchers import AtTill
-from members import idempotency
+from members import idempotency, keys
 from members.models import IdempotencyKey, Interaction
 from tests import factories
 from tests.factories import NOW, PEAK
@@ -83,6 +107,75 @@ def test_one_balance_pays_for_what_it_can() -> None:
     assert Counter(answers) == {"done": 3, "insufficient_points": 5}
     assert factories.account(alex).balance == 10
     assert Redemption.objects.count() == Voucher.objects.count() == 3
+    assert sound()
+
+
+def test_one_receipt_is_claimed_from_one_of_eight_phones() -> None:
+    people = factories.members(CALLERS)
+    code = guests.keep(factories.guest_basket("20"), now=NOW).code
+    answers = at_once(
+        lambda n: tried(lambda: claims.claim(member=people[n % 4], code=code, now=NOW))
+    )
+    assert Counter(answers) == {"done": 1, "receipt_not_valid": 7}
+    assert Purchase.objects.count() == Entry.objects.count() == 1
+    assert list(Account.objects.values_list("balance", flat=True)) == [20]
+    assert sound()
+
+
+def test_claim_and_return_of_one_receipt_leave_the_points_of_what_was_kept() -> None:
+    alex = factories.member()
+    basket = factories.guest_basket(factories.line("10", 8, sku="tent"))
+    code = guests.keep(basket, now=NOW).code
+
+    def fight(number: int) -> str:
+        if number == 0:
+            return tried(lambda: claims.claim(member=alex, code=code, now=NOW))
+        lines = [returns.ReturnedLine("tent", 1)]
+        return tried(
+            lambda: idempotency.whole(
+                lambda: returns.take_back(
+                    purchase_reference=basket.reference, reference=str(number), lines=lines,
+                    occurred_at=NOW, now=NOW,
+                )
+            )
+        )  # fmt: skip
+
+    assert at_once(fight) == ["done"] * CALLERS
+    assert factories.account(alex).balance == 10
+    assert sound()
+
+
+def test_same_sync_from_eight_tills_is_carried_out_once() -> None:
+    people = factories.members(3)
+    key, _ = keys.issue(name="till", scopes=["purchases"], store=None, now=NOW)
+    events = [
+        tills.Event(
+            id=UUID(int=n), kind="purchase", occurred_at=NOW, member_id=people[n % 3].pk,
+            what=factories.basket(people[n % 3], "10"),
+        )
+        for n in range(20)
+    ]  # fmt: skip
+
+    def sync(number: int) -> int:
+        told = tills.sync(key=key, till="1", events=events[number:] + events[:number], now=NOW)
+        return sum(done.outcome == "recorded" for done in told)
+
+    assert sum(at_once(sync)) == 20
+    assert Purchase.objects.count() == TillEvent.objects.count() == 20
+    assert sum(factories.account(one).balance for one in people) == 200
+    assert sound()
+
+
+def test_calls_with_the_same_members_do_not_wait_in_a_circle() -> None:
+    people = factories.members(6)
+
+    def send(number: int) -> int:
+        order = people[number % 6 :] + people[: number % 6]
+        many = [factories.basket(one, "10", reference=f"{number}/{one.pk}") for one in order]
+        return sum(isinstance(one, purchases.Receipt) for one in batches.record_each(many, now=NOW))
+
+    assert at_once(send) == [6] * CALLERS
+    assert sum(factories.account(one).balance for one in people) == 480
     assert sound()
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 from django.test import override_settings
 
-from loyalty import vouchers
+from loyalty import codes, vouchers
 from loyalty.models import Purchase, Voucher, VoucherUse
 from loyalty.vouchers import AtTill
 from members.models import Member
@@ -52,7 +52,7 @@ def refuse(do: Callable[[], object]) -> None:
 def test_code_is_twelve_symbols_of_crockford_in_groups(code: str) -> None:
     groups = code.split("-")
     assert [len(group) for group in groups] == [4, 4, 4]
-    assert set("".join(groups)) <= set(vouchers.ALPHABET)
+    assert set("".join(groups)) <= set(codes.ALPHABET)
 
 
 def test_owner_is_shown_the_same_code_again(alex: Member) -> None:

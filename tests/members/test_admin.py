@@ -166,8 +166,8 @@ def test_sidebar_offers_only_what_opens(sign_in: SignIn, here: Store) -> None:
     groups = client.get(page("index")).context["sidebar_navigation"]
     titles = [item["title"] for group in groups for item in group["items"]]
     assert titles == [
-        "Today", "Enrol", "Members", "Consents", "Purchases", "Check-ins", "Rewards",
-        "Redemptions", "Waiting lists", "Grants", "Vouchers",
+        "Today", "Enrol", "Members", "Consents", "Purchases", "Till conflicts", "Check-ins",
+        "Rewards", "Redemptions", "Waiting lists", "Grants", "Vouchers",
         "Products", "Places", "Outings", "Who comes", "Tiers",
     ]  # fmt: skip
     links = [item["link"] for group in groups for item in group["items"]]

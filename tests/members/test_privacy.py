@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -14,8 +15,10 @@ from django.utils import timezone
 from loyalty import (
     auditing,
     checkins,
+    claims,
     community,
     grants,
+    guests,
     issuing,
     ledger,
     merging,
@@ -26,7 +29,16 @@ from loyalty import (
     tender,
     vouchers,
 )
-from loyalty.models import CheckIn, Entry, IssuanceWindow, Post, Purchase, Reward, Voucher
+from loyalty.models import (
+    CheckIn,
+    Entry,
+    IssuanceWindow,
+    Post,
+    Purchase,
+    Reward,
+    TillEvent,
+    Voucher,
+)
 from loyalty.returns import ReturnedLine, record
 from members import consents, devices, households, interests, joining, privacy, signing_in, webhooks
 from members.models import ErasedContact, IdempotencyKey, Member, User
@@ -92,6 +104,17 @@ def zaphodia(settings: Any, tmp_path: Path) -> Member:
     twin = factories.member(email="", number="Z2", given_name="Zaphodia", family_name="Quuxington")
     merging.merge(gone=twin, kept=member, reason="Zaphodia again", by=None, now=NOW)
     households.invite(member=member, named="nobody@example.com", now=NOW)
+    kept = guests.keep(factories.guest_basket("30"), now=NOW)
+    claims.claim(member=member, code=kept.code, now=NOW)
+    till = factories.till()
+    event = {"id": str(UUID(int=1)), "kind": "purchase", "lines": "none"}
+    till.post(
+        "/api/v1/tills/sync/",
+        {
+            "till": "1",
+            "events": [{**factories.purchase_body(member), **event, "member": member.email}],
+        },
+    )
     factories.outing()
     outings.register(member=member, code="ridge", now=NOW)
     factories.survey("feedback", {"key": "why", "kind": "text"})
@@ -184,7 +207,7 @@ def test_export_has_a_row_of_every_table_that_has_one(zaphodia: Member) -> None:
     }  # fmt: skip
     assert export["members.member"][0]["family_name"] == "Quuxington"
     assert [row["kind"] for row in export["loyalty.entry"]] == [
-        "earned", "returned", "spent", "earned", "granted", "spent", "spent", "granted",
+        "earned", "returned", "spent", "earned", "granted", "spent", "spent", "granted", "earned",
     ]  # fmt: skip
 
 
@@ -261,6 +284,13 @@ def test_picture_files_are_gone_with_her(zaphodia: Member, tmp_path: Path) -> No
     erase(zaphodia)
     (left,) = tmp_path.rglob("*.jpg")
     assert left == tmp_path / str(Post.objects.get().picture)
+
+
+def test_what_staff_noted_about_her_at_a_till_is_forgotten(zaphodia: Member) -> None:
+    TillEvent.objects.update(settled_at=NOW, note="Called Zaphodia Quuxington.")
+    erase(zaphodia)
+    assert found_in(TRACES) == {}
+    assert TillEvent.objects.values_list("note", "said").get() == ("erased", None)
 
 
 def test_nothing_of_others_is_touched(zaphodia: Member) -> None:

@@ -15,12 +15,15 @@ from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.lookups import IsNull
 
 from config.errors import Invalid, Refusal
+from loyalty import earning
 from loyalty.models import Award, EarnRule
+from members.models import User
 
 TERMS = frozenset(
     field.name
     for field in EarnRule._meta.concrete_fields
     if field.name not in {"id", "slug", "version", "is_published", "effective_at", "fact"}
+    and not field.name.startswith("settled_")
 )
 OF_PURCHASES = ("stores", "channels", "categories", "skus")
 
@@ -43,17 +46,32 @@ def with_successors(rules: QuerySet[EarnRule]) -> QuerySet[EarnRule]:
     )
 
 
-def introduce(*, rule: EarnRule) -> EarnRule:
+def versions(*, slug: str) -> QuerySet[EarnRule]:
+    """Every version of a rule, the newest first, with who settled it."""
+    rows = EarnRule.objects.filter(slug=slug).select_related("settled_by")
+    return with_successors(rows).order_by("-version")
+
+
+def in_force(*, slug: str, now: datetime) -> EarnRule | None:
+    """The version that awards what happens now, if there is one."""
+    published = list(EarnRule.objects.filter(slug=slug, is_published=True))
+    return next(iter(earning.in_force(published, at=now)), None)
+
+
+def introduce(*, rule: EarnRule, now: datetime, by: User | None = None) -> EarnRule:
     """Let a new rule award from now on (or from its start). `Invalid` says what is wrong."""
     check(rule)
     if EarnRule.objects.filter(slug=rule.slug).exists():
         raise Invalid("There is, or was, a rule of this name.", pointer="/slug")
     rule.version, rule.is_published = 1, True
+    rule.settled_at, rule.settled_by = now, by
     rule.save(force_insert=True)
     return rule
 
 
-def revise(*, rule: EarnRule, changes: Mapping[str, Any], now: datetime) -> EarnRule:
+def revise(
+    *, rule: EarnRule, changes: Mapping[str, Any], now: datetime, by: User | None = None
+) -> EarnRule:
     """Change a rule's terms and return the version that awards from now on.
 
     `Invalid` when the new terms cannot be; `RuleReplaced` when a newer version was published.
@@ -67,49 +85,56 @@ def revise(*, rule: EarnRule, changes: Mapping[str, Any], now: datetime) -> Earn
             return current
         if not Award.objects.filter(rule_id=current.pk).exists():
             _set(current, changes)
+            current.settled_at, current.settled_by = now, by
             current.save()
             return current
-        return _publish(_next(current, changes), at=now)
+        return _publish(_next(current, changes), at=now, now=now, by=by)
 
 
-def draft(*, rule: EarnRule, changes: Mapping[str, Any]) -> EarnRule:
+def draft(
+    *, rule: EarnRule, changes: Mapping[str, Any], now: datetime, by: User | None = None
+) -> EarnRule:
     """Write down new terms that award nothing yet. A draft is drafted on by editing it."""
     _refuse_strange(changes)
     with transaction.atomic():
         current = _locked(rule)
-        if _is_draft(current):
-            _set(current, changes)
-            current.save()
-            return current
-        return _next(current, changes)
+        if not is_draft(current):
+            current = _next(current, {})
+        _set(current, changes)
+        current.settled_at, current.settled_by = now, by
+        current.save()
+    return current
 
 
-def publish(*, rule: EarnRule, at: datetime | None = None, now: datetime) -> EarnRule:
+def publish(
+    *, rule: EarnRule, at: datetime | None = None, now: datetime, by: User | None = None
+) -> EarnRule:
     """Let a draft award what happens from a moment on (now, when none is given)."""
     if at is not None and at < now:
         raise Invalid("Terms cannot change for what has happened already.", pointer="/effective_at")
     with transaction.atomic():
         current = _locked(rule)
-        if not _is_draft(current):
+        if not is_draft(current):
             raise RuleReplaced("Only a draft can be published.")
-        return _publish(current, at=at or now)
+        return _publish(current, at=at or now, now=now, by=by)
 
 
-def withdraw(*, rule: EarnRule, now: datetime) -> EarnRule:
+def withdraw(*, rule: EarnRule, now: datetime, by: User | None = None) -> EarnRule:
     """Take back a version that has not taken effect yet; it is a draft again."""
     with transaction.atomic():
         current = _locked(rule)
         if not current.is_published or (current.effective_at or now) <= now:
             raise RuleReplaced("This version has taken effect; end it or roll back instead.")
         current.is_published, current.effective_at = False, None
-        current.save(update_fields=["is_published", "effective_at"])
+        current.settled_at, current.settled_by = now, by
+        current.save(update_fields=["is_published", "effective_at", "settled_at", "settled_by"])
     return current
 
 
-def roll_back(*, rule: EarnRule, now: datetime) -> EarnRule:
+def roll_back(*, rule: EarnRule, now: datetime, by: User | None = None) -> EarnRule:
     """Publish the terms of an older version again, as the next version, from now on."""
     with transaction.atomic():
-        return _publish(_next(_locked(rule), {}), at=now)
+        return _publish(_next(_locked(rule), {}), at=now, now=now, by=by)
 
 
 def difference(*, before: EarnRule, after: EarnRule) -> list[tuple[str, Any, Any]]:
@@ -128,6 +153,7 @@ def check(rule: EarnRule) -> None:
         _act(rule)
     elif rule.subjects:
         raise Invalid("A purchase is asked for its products instead.", pointer="/subjects")
+    _multiple(rule)
     if rule.valid_to_end_of and rule.valid_months is None:
         raise Invalid("Say after how many months first.", pointer="/valid_to_end_of")
     if rule.currency and not (len(rule.currency) == 3 and rule.currency.isupper()):
@@ -173,7 +199,8 @@ def _newest(slug: str) -> EarnRule:
     return published.order_by(F("effective_at").desc(nulls_last=True))[0]
 
 
-def _is_draft(rule: EarnRule) -> bool:
+def is_draft(rule: EarnRule) -> bool:
+    """Whether this version awards nothing and never did."""
     return not rule.is_published and not Award.objects.filter(rule_id=rule.pk).exists()
 
 
@@ -197,16 +224,27 @@ def _next(rule: EarnRule, changes: Mapping[str, Any]) -> EarnRule:
     return rule
 
 
-def _publish(rule: EarnRule, *, at: datetime) -> EarnRule:
+def _publish(rule: EarnRule, *, at: datetime, now: datetime, by: User | None) -> EarnRule:
     while EarnRule.objects.filter(slug=rule.slug, is_published=True, effective_at=at).exists():
         at += timedelta(microseconds=1)  # Changed twice at one moment: the later one counts.
     rule.is_published, rule.effective_at = True, at
-    rule.save(update_fields=["is_published", "effective_at"])
+    rule.settled_at, rule.settled_by = now, by
+    rule.save(update_fields=["is_published", "effective_at", "settled_at", "settled_by"])
     return rule
 
 
+def _multiple(rule: EarnRule) -> None:
+    if rule.per != EarnRule.Per.POINT:
+        if rule.of_rules:
+            raise Invalid("Only a rule per point multiplies others.", pointer="/of_rules")
+    elif rule.is_before_vouchers:
+        raise Invalid("It counts points, not money.", pointer="/is_before_vouchers")
+    elif rule.slug in rule.of_rules:
+        raise Invalid("A rule cannot multiply itself.", pointer="/of_rules")
+
+
 def _act(rule: EarnRule) -> None:
-    if rule.per != EarnRule.Per.FACT:
+    if rule.per not in (EarnRule.Per.FACT, EarnRule.Per.POINT):
         raise Invalid("Only a purchase has anything to count; this gives its points once.")
     ignored = any(getattr(rule, name) for name in OF_PURCHASES) or rule.currency
     if ignored or rule.first_purchase_only or rule.minimum_total is not None:
@@ -222,8 +260,13 @@ def _act(rule: EarnRule) -> None:
 
 def _gives(rule: EarnRule) -> str:
     points = f"{rule.points:,} point{'' if rule.points == 1 else 's'}"
+    if rule.per == EarnRule.Per.POINT:
+        each = f"{_amount(rule.per_amount)} point{'' if rule.per_amount == 1 else 's'}"
+        whose = " and ".join(slug.replace("-", " ") for slug in rule.of_rules) or "other rules"
+        what = "" if rule.fact == EarnRule.Fact.PURCHASE else f" for {_named(rule)}"
+        return f"{points} for every {each} of {whose}{what}"
     if rule.fact != EarnRule.Fact.PURCHASE:
-        return f"{points} for {_WITH_ARTICLE.get(rule.fact, 'a ' + rule.get_fact_display())}"
+        return f"{points} for {_named(rule)}"
     match rule.per:
         case EarnRule.Per.AMOUNT:
             return f"{points} for every {_amount(rule.per_amount)} {rule.currency or 'spent'}"
@@ -231,6 +274,10 @@ def _gives(rule: EarnRule) -> str:
             return f"{points} for every piece"
         case _:
             return f"{points} for a purchase"
+
+
+def _named(rule: EarnRule) -> str:
+    return _WITH_ARTICLE.get(rule.fact, f"a {rule.get_fact_display()}")
 
 
 def _asked(word: str, slugs: Iterable[str]) -> str:

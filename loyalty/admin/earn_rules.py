@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from config.admin.columns import shown
 from config.admin.fields import ChipsField, Choices
-from config.admin.rows import Admin
+from config.admin.rows import Admin, staff_of
 from config.errors import Refusal
 from loyalty import earn_rules
 from loyalty.models import EarnRule, Product, Tier
@@ -36,12 +36,20 @@ def _tiers() -> Choices:
     return list(Tier.objects.values_list("slug", "name"))
 
 
+def _rules() -> Choices:
+    named = EarnRule.objects.exclude(per=EarnRule.Per.POINT).order_by("slug", "-version")
+    return list(named.distinct("slug").values_list("slug", "name"))
+
+
 def _categories() -> Choices:
     used = Product.objects.exclude(category="").order_by("category")
     return [(name, name) for name in used.values_list("category", flat=True).distinct()]
 
 
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
+    of_rules = ChipsField(
+        choices=_rules, label="Of rules", help_text="Multiplies what these give. Empty: all others."
+    )
     stores = ChipsField(choices=_stores, label="Stores", help_text="Empty: everywhere.")
     channels = ChipsField(
         choices=lambda: CHANNELS, label="Channels", help_text="Empty: through every channel."
@@ -96,8 +104,8 @@ class EarnRuleAdmin(Admin):
     ordering = ("slug", "-version")
     actions = ("end_now",)
     conditional_fields = {
-        "per": "fact == 'purchase'",
-        "per_amount": "fact == 'purchase' && per == 'amount'",
+        "per_amount": "per == 'amount' || per == 'point'",
+        "of_rules": "per == 'point'",
         "currency": "fact == 'purchase'",
         "stores": "fact == 'purchase'",
         "channels": "fact == 'purchase'",
@@ -106,14 +114,18 @@ class EarnRuleAdmin(Admin):
         "first_purchase_only": "fact == 'purchase'",
         "minimum_total": "fact == 'purchase'",
         "is_pending_shipment": "fact == 'purchase'",
-        "is_before_vouchers": "fact == 'purchase'",
+        "is_before_vouchers": "fact == 'purchase' && per != 'point'",
         "subjects": "fact != 'purchase'",
     }
     when_empty = "Nothing earns points. Add the first rule: one point for every dollar, say."
     fieldsets = (
         (
             "It gives",
-            {"fields": ("name", "slug", "fact", "points", "per", "per_amount", "currency")},
+            {
+                "fields": (
+                    "name", "slug", "fact", "points", "per", "per_amount", "of_rules", "currency",
+                )
+            },
         ),
         (
             "When",
@@ -160,7 +172,7 @@ class EarnRuleAdmin(Admin):
 
     def save_model(self, request: HttpRequest, obj: EarnRule, form: Any, change: bool) -> None:
         if not change:
-            earn_rules.introduce(rule=obj)
+            earn_rules.introduce(rule=obj, now=timezone.now(), by=staff_of(request))
             return
         version = obj.version
         changes = {name: form.cleaned_data[name] for name in form.changed_data}

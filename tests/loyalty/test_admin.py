@@ -138,6 +138,9 @@ def test_only_terms_are_changed(name: str) -> None:
         ),
         ({"fact": "check_in", "per": "unit"}, ("Only a purchase has anything to count; this gives"
                                               " its points once.")),
+        ({"of_rules": ["boots"]}, "Only a rule per point multiplies others."),
+        ({"per": "point", "of_rules": ["x"]}, "A rule cannot multiply itself."),
+        ({"per": "point", "is_before_vouchers": True}, "It counts points, not money."),
         (
             {"fact": "check_in", "stores": ["denver"]},
             ("Stores, channels, categories, products, money and first purchases are of purchases"
@@ -165,6 +168,16 @@ def test_terms_that_cannot_be_are_refused(said: dict[str, Any], sentence: str) -
             {"fact": "check_in", "points": 50, "member_cap": 2000, "member_cap_period": "year",
              "valid_months": 24},
             "50 points for a check-in; at most 2,000 per member a year; expiring after 24 months",
+        ),
+        ({"per": "point"}, "1 point for every 1 point of other rules"),
+        (
+            {"per": "point", "per_amount": Decimal(2), "of_rules": ["purchases", "boots"],
+             "tiers": ["silver"]},
+            "1 point for every 2 points of purchases and boots, with tier silver",
+        ),
+        (
+            {"per": "point", "fact": "check_in", "subjects": ["peak"]},
+            "1 point for every 1 point of other rules for a check-in, of peak",
         ),
         (
             {"per": "unit", "minimum_total": Decimal(100), "first_purchase_only": True,

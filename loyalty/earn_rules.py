@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.lookups import IsNull
 
-from config.errors import Invalid, Refusal
+from config.errors import Invalid, NotFound, Refusal
 from loyalty import earning
 from loyalty.models import Award, EarnRule
 from members.models import User
@@ -50,6 +50,15 @@ def versions(*, slug: str) -> QuerySet[EarnRule]:
     """Every version of a rule, the newest first, with who settled it."""
     rows = EarnRule.objects.filter(slug=slug).select_related("settled_by")
     return with_successors(rows).order_by("-version")
+
+
+def version_of(*, slug: str, number: int | None = None) -> EarnRule:
+    """This version of a rule, or the newest; `NotFound` when there is none."""
+    rows = versions(slug=slug)
+    found = (rows if number is None else rows.filter(version=number)).first()
+    if found is None:
+        raise NotFound(f"There is no such rule '{slug}'.")
+    return found
 
 
 def in_force(*, slug: str, now: datetime) -> EarnRule | None:

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from loyalty.api import interactions, me, outings, places, purchases, rewards
+from loyalty.api import interactions, me, outings, places, purchases, rewards, why
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("me/", me.Me.as_view()),
@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("me/export/", me.Export.as_view()),
     path("me/points/", me.Points.as_view()),
     path("me/points/entries/", me.Entries.as_view()),
+    path("me/points/entries/<int:entry_id>/why/", why.WhyThis.as_view()),
     path("places/", places.Places.as_view()),
     path("check-ins/", places.CheckIns.as_view()),
     path("outings/", outings.Outings.as_view()),

@@ -6,12 +6,12 @@ nothing yet is simply edited. Drafts award nothing until they are published, fro
 back publishes an older version's terms again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, F, Max, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.lookups import IsNull
 
 from config.errors import Invalid, NotFound, Refusal
@@ -41,9 +41,8 @@ def with_successors(rules: QuerySet[EarnRule]) -> QuerySet[EarnRule]:
         Q(effective_at__gt=OuterRef("effective_at"))
         | Q(effective_at__isnull=False) & IsNull(OuterRef("effective_at"), True)
     )
-    return rules.annotate(
-        successor_at=Subquery(later.order_by("effective_at").values("effective_at")[:1])
-    )
+    successor_at = Subquery(later.order_by("effective_at").values("effective_at")[:1])
+    return rules.annotate(successor_at=Case(When(is_published=True, then=successor_at)))
 
 
 def versions(*, slug: str) -> QuerySet[EarnRule]:
@@ -67,12 +66,17 @@ def in_force(*, slug: str, now: datetime) -> EarnRule | None:
     return next(iter(earning.in_force(published, at=now)), None)
 
 
-def introduce(*, rule: EarnRule, now: datetime, by: User | None = None) -> EarnRule:
-    """Let a new rule award from now on (or from its start). `Invalid` says what is wrong."""
+def introduce(
+    *, rule: EarnRule, now: datetime, by: User | None = None, is_draft: bool = False
+) -> EarnRule:
+    """Let a new rule award from now on (or from its start), or write it down as a draft.
+
+    `Invalid` says what is wrong.
+    """
     check(rule)
     if EarnRule.objects.filter(slug=rule.slug).exists():
         raise Invalid("There is, or was, a rule of this name.", pointer="/slug")
-    rule.version, rule.is_published = 1, True
+    rule.version, rule.is_published = 1, not is_draft
     rule.settled_at, rule.settled_by = now, by
     rule.save(force_insert=True)
     return rule
@@ -174,30 +178,6 @@ def check(rule: EarnRule) -> None:
         raise Invalid("The points would expire before they may be spent.", pointer="/pending_days")
 
 
-def in_words(rule: EarnRule) -> str:
-    """The rule as one would say it: `2 points for every 1 USD, for hiking; at most 500 a month`."""
-    asks = [
-        _asked("in", [code.title() for code in rule.stores]),
-        _asked("through", rule.channels),
-        _asked("of", rule.categories),
-        _asked("of", rule.skus),
-        _asked("of", rule.subjects),
-        _asked("for", rule.interests),
-        _asked("with tier", rule.tiers),
-        "on a first purchase" if rule.first_purchase_only else "",
-        f"from a total of {_amount(rule.minimum_total)}" if rule.minimum_total else "",
-    ]
-    limits = [
-        _capped(rule.member_cap, "per member", rule.member_cap_period),
-        _capped(rule.programme_cap, "for all together", rule.programme_cap_period),
-        f"the best of '{rule.group}'" if rule.group else "",
-        "and nothing of lower priority" if rule.is_exclusive else "",
-        _pending(rule),
-        _expiring(rule),
-    ]
-    return "; ".join(filter(None, [", ".join(filter(None, [_gives(rule), *asks])), *limits]))
-
-
 def _locked(rule: EarnRule) -> EarnRule:
     # Not NO KEY: this waits for the awards that are being written for this version.
     return EarnRule.objects.select_for_update().get(pk=rule.pk)
@@ -265,63 +245,3 @@ def _act(rule: EarnRule) -> None:
         raise Invalid("Vouchers and shipment are of purchases only.")
     if rule.fact == EarnRule.Fact.INTERACTION and not rule.subjects:
         raise Invalid("Name the kinds of interaction that earn.", pointer="/subjects")
-
-
-def _gives(rule: EarnRule) -> str:
-    points = f"{rule.points:,} point{'' if rule.points == 1 else 's'}"
-    if rule.per == EarnRule.Per.POINT:
-        each = f"{_amount(rule.per_amount)} point{'' if rule.per_amount == 1 else 's'}"
-        whose = " and ".join(slug.replace("-", " ") for slug in rule.of_rules) or "other rules"
-        what = "" if rule.fact == EarnRule.Fact.PURCHASE else f" for {_named(rule)}"
-        return f"{points} for every {each} of {whose}{what}"
-    if rule.fact != EarnRule.Fact.PURCHASE:
-        return f"{points} for {_named(rule)}"
-    match rule.per:
-        case EarnRule.Per.AMOUNT:
-            return f"{points} for every {_amount(rule.per_amount)} {rule.currency or 'spent'}"
-        case EarnRule.Per.UNIT:
-            return f"{points} for every piece"
-        case _:
-            return f"{points} for a purchase"
-
-
-def _named(rule: EarnRule) -> str:
-    return _WITH_ARTICLE.get(rule.fact, f"a {rule.get_fact_display()}")
-
-
-def _asked(word: str, slugs: Iterable[str]) -> str:
-    names = [slug.replace("-", " ") for slug in slugs]
-    return f"{word} {' or '.join(names)}" if names else ""
-
-
-def _amount(amount: Any) -> str:
-    return f"{amount:,.2f}".removesuffix(".00")
-
-
-def _capped(points: int | None, whose: str, period: str) -> str:
-    if not points:
-        return ""
-    return (
-        f"at most {points:,} {whose} {'ever' if period == EarnRule.Period.EVER else f'a {period}'}"
-    )
-
-
-def _pending(rule: EarnRule) -> str:
-    days = f"{rule.pending_days} days after " if rule.pending_days else ""
-    if rule.is_pending_shipment:
-        return f"to spend {days or 'after '}shipment"
-    return f"to spend after {rule.pending_days} days" if rule.pending_days else ""
-
-
-def _expiring(rule: EarnRule) -> str:
-    if not rule.valid_months:
-        return ""
-    then = f", at the end of that {rule.valid_to_end_of}" if rule.valid_to_end_of else ""
-    return f"expiring after {rule.valid_months} months{then}"
-
-
-_WITH_ARTICLE: dict[str, str] = {
-    EarnRule.Fact.OUTING: "an outing attended",
-    EarnRule.Fact.REFERRAL: "recommending us",
-    EarnRule.Fact.REFERRED: "coming on a recommendation",
-}

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from config.errors import Invalid
-from loyalty import checkins, earn_rules, returns, rewards, vouchers
+from loyalty import checkins, earn_rules, returns, rewards, rule_words, vouchers
 from loyalty.models import (
     CheckIn,
     EarnRule,
@@ -189,7 +189,7 @@ def test_terms_that_cannot_be_are_refused(said: dict[str, Any], sentence: str) -
 )  # fmt: skip
 def test_rule_is_said_in_words(said: dict[str, Any], words: str) -> None:
     rule = EarnRule(**{"slug": "x", "name": "X", "fact": "purchase", "points": 1, **said})
-    assert earn_rules.in_words(rule) == words
+    assert rule_words.in_words(rule) == words
 
 
 def _sent(rule: EarnRule, **said: Any) -> dict[str, Any]:

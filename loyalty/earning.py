@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from zoneinfo import ZoneInfo
 
-from loyalty.terms import Paid, Rule
+from loyalty.terms import Rule
 
 EVER = datetime.min.replace(tzinfo=UTC)
 
@@ -187,13 +187,13 @@ def multiplied[R: Rule](
     lines = covered(rule=rule, lines=fact.lines) if isinstance(fact, PurchaseFact) else ()
     base, shared = 0, set()
     for decision, points in given:
-        if not _multiplies(rule, decision.rule):
+        if not multiplies(rule, decision.rule):
             continue
         both = [line for line in lines if line.position in decision.lines]
         shared |= {line.position for line in both}
         part = points_for(rule=decision.rule, lines=both) if decision.lines else points
         base += min(points, part)
-    points = _times(rule, base)
+    points = times(rule, base)
     if points <= 0:
         return None
     terms = f"{rule.points} for every {rule.per_amount.normalize():f} of {base} points"
@@ -201,29 +201,15 @@ def multiplied[R: Rule](
     return Decision(rule, points, Decimal(base), tuple(sorted(shared)), because)
 
 
-def kept(*, paid: Sequence[Paid], lines: Sequence[Line]) -> list[int]:
-    """What each award of one purchase leaves when these lines are kept, by the rules that paid."""
-    total = sum((line.net for line in lines), Decimal(0))
-    left: list[int] = []
-    for award in paid:
-        asked = award.rule.minimum_total
-        if (asked is not None and total < asked) or award.rule.per == "point":
-            left.append(0)
-        else:
-            own = [line for line in lines if line.position in award.lines]
-            left.append(min(award.points, points_for(rule=award.rule, lines=own)))
-    for number, award in enumerate(paid):
-        asked = award.rule.minimum_total
-        if award.rule.per != "point" or (asked is not None and total < asked):
-            continue
-        base = 0
-        for other, points in zip(paid, left, strict=True):
-            if _multiplies(award.rule, other.rule):
-                both = set(award.lines) & set(other.lines)
-                shared = [line for line in lines if line.position in both]
-                base += min(points, points_for(rule=other.rule, lines=shared))
-        left[number] = min(award.points, _times(award.rule, base))
-    return left
+def multiplies(rule: Rule, other: Rule) -> bool:
+    """Whether a rule per point speaks of what another gives."""
+    return other.per != "point" and (not rule.of_rules or other.slug in rule.of_rules)
+
+
+def times(rule: Rule, points: int) -> int:
+    """What a rule per point makes of others' points: whole, rounded down once."""
+    exact = points * rule.points / rule.per_amount
+    return int(exact.to_integral_value(rounding=ROUND_FLOOR))
 
 
 def covered(*, rule: Rule, lines: Iterable[Line]) -> tuple[Line, ...]:
@@ -298,15 +284,6 @@ def _multiply[R: Rule](
         return refused
     found = multiplied(rule=rule, given=given, fact=fact)
     return found or f"{_either(rule.of_rules) or 'Other rules'} gave too little to multiply."
-
-
-def _multiplies(rule: Rule, other: Rule) -> bool:
-    return other.per != "point" and (not rule.of_rules or other.slug in rule.of_rules)
-
-
-def _times(rule: Rule, points: int) -> int:
-    exact = points * rule.points / rule.per_amount
-    return int(exact.to_integral_value(rounding=ROUND_FLOOR))
 
 
 def _unmet(rule: Rule, fact: Fact) -> str:

@@ -93,29 +93,65 @@ def _purchases(ids: Sequence[int]) -> Iterator[Happened]:
     welcomed = Award.objects.filter(
         fact=Kind.PURCHASE, fact_id=OuterRef("pk"), rule__first_purchase_only=True
     )
+    # A million of them are read for a rehearsal: plain values, not models.
     rows = list(
         Purchase.objects.filter(pk__in=ids)
-        .select_related("member", "store")
         .annotate(is_first=~Exists(earlier) | Exists(welcomed))
-    )
-    sold = PurchaseLine.objects.filter(purchase__in=ids).order_by("purchase_id", "position")
-    lines = {pk: list(of_one) for pk, of_one in groupby(sold, key=lambda line: line.purchase_id)}
-    known = catalog.look_up(skus=(line.sku for of_one in lines.values() for line in of_one))
-    tiers = _tiers({row.pk: (row.member_id, row.recorded_at) for row in rows})
-    for row in rows:
-        bought = lines.get(row.pk, [])
-        fact = earning.PurchaseFact(
-            occurred_at=row.occurred_at,
-            store=row.store.code if row.store else "",
-            channel=row.channel,
-            currency=row.currency,
-            tier=tiers[row.pk],
-            is_first=row.is_first,
-            lines=tuple(_line(line, known) for line in bought),
+        .values_list(
+            "pk", "member_id", "member__zone", "store__code", "channel", "currency",
+            "occurred_at", "recorded_at", "is_first",
         )
-        came_back = any(line.returned for line in bought)
-        kept = tuple(returns.kept_of(bought)) if came_back else None
-        yield Happened(_claim(row.pk, row.member, fact), row.recorded_at, kept)
+    )  # fmt: skip
+    lines = _lines(ids)
+    kept = _kept(ids)
+    tiers = _tiers({pk: (member_id, recorded) for pk, member_id, *_, recorded, _ in rows})
+    for pk, member_id, zone, store, channel, currency, at, recorded, is_first in rows:
+        fact = earning.PurchaseFact(
+            occurred_at=at,
+            store=store or "",
+            channel=channel,
+            currency=currency,
+            tier=tiers[pk],
+            is_first=is_first,
+            lines=tuple(lines.get(pk, ())),
+        )
+        claim = awarding.Claim(member_id=member_id, fact_id=pk, zone=zone, fact=fact)
+        yield Happened(claim, recorded, kept.get(pk))
+
+
+def _lines(ids: Sequence[int]) -> dict[int, list[earning.Line]]:
+    """The lines of these purchases as they were sold."""
+    rows = list(
+        PurchaseLine.objects.filter(purchase__in=ids)
+        .order_by("purchase_id", "position")
+        .values_list(
+            "purchase_id", "position", "sku", "category", "quantity", "unit_price", "discount"
+        )
+    )
+    known = catalog.look_up(skus=(sku for _, _, sku, *_ in rows))
+    found: dict[int, list[earning.Line]] = {}
+    for pk, position, sku, category, quantity, price, discount in rows:
+        line = earning.Line(
+            position=position,
+            sku=sku,
+            category=category,
+            interests=frozenset(known.interests_of(sku=sku, category=category)),
+            quantity=quantity,
+            net=quantity * price - discount,
+            gross=quantity * price,
+        )
+        found.setdefault(pk, []).append(line)
+    return found
+
+
+def _kept(ids: Sequence[int]) -> dict[int, tuple[earning.Line, ...]]:
+    """What was kept of those of these purchases that something came back of."""
+    back = PurchaseLine.objects.filter(purchase__in=ids, returned__gt=0).values("purchase_id")
+    sold = PurchaseLine.objects.filter(purchase__in=back).order_by("purchase_id", "position")
+    return {
+        pk: tuple(returns.kept_of(of_one))
+        for pk, of_one in groupby(sold, key=lambda line: line.purchase_id)
+    }
 
 
 def _check_ins(ids: Sequence[int]) -> Iterator[Happened]:
@@ -180,18 +216,6 @@ def _of_entry(field: str) -> Subquery:
 
 def _claim(fact_id: int, member: Any, fact: earning.Fact) -> awarding.Claim:
     return awarding.Claim(member_id=member.pk, fact_id=fact_id, zone=member.zone, fact=fact)
-
-
-def _line(line: PurchaseLine, known: catalog.Catalog) -> earning.Line:
-    return earning.Line(
-        position=line.position,
-        sku=line.sku,
-        category=line.category,
-        interests=frozenset(known.interests_of(sku=line.sku, category=line.category)),
-        quantity=line.quantity,
-        net=line.quantity * line.unit_price - line.discount,
-        gross=line.quantity * line.unit_price,
-    )
 
 
 def _taught(what: str, ids: Iterable[int]) -> dict[int, frozenset[str]]:

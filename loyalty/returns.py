@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from django.db.models import F
 
 from config.errors import Invalid, NotFound, Refusal
-from loyalty import earning, ledger, tiers
+from loyalty import earning, keeping, ledger, tiers
 from loyalty.models import Award, EarnRule, Purchase, PurchaseLine, Return, ReturnLine
 from members import interactions
 
@@ -78,7 +78,7 @@ def record(
         taken = debt = 0
         paid = Award.objects.filter(fact=EarnRule.Fact.PURCHASE, fact_id=purchase.pk)
         awards = list(paid.select_related("rule").order_by("pk"))
-        left = earning.kept(paid=awards, lines=kept_of(bought))
+        left = keeping.left_of(paid=awards, lines=kept_of(bought))
         for award, points in zip(awards, left, strict=True):
             over = award.points - award.taken_back - points
             if over > 0:

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connection
 
-from loyalty import awarding, caps, earning, facts
+from loyalty import awarding, caps, earning, facts, keeping
 from loyalty.models import EarnRule
 
 TOP = 10
@@ -118,7 +118,7 @@ class Trial:
         if one.kept is None:
             self.change_kept += change
         else:
-            left = [sum(earning.kept(paid=side, lines=one.kept)) for side in (after, before)]
+            left = [sum(keeping.left_of(paid=side, lines=one.kept)) for side in (after, before)]
             self.change_kept += left[0] - left[1]
         if change:
             member_id = one.claim.member_id

@@ -282,7 +282,7 @@ def test_queries_of_a_batch_do_not_grow_with_it() -> None:
         ) as queries:
             rehearse(terms)
         counted.append(len(queries))
-    assert counted[0] == counted[1] == 10
+    assert counted[0] == counted[1] == 11
 
 
 # --- Periods and the command ------------------------------------------------------------------

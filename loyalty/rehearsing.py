@@ -43,8 +43,8 @@ class Rehearsal:
 
     `change_kept` is the change after what returns take back. `left_out` facts were recorded
     without points, which no rule changes; `unlike` ones were given something else than is read
-    off them today, so that `change` compares reading with reading. With `one_in` above 1 the
-    numbers are those of every so-manieth member, times as many.
+    off them today, so that `change` compares reading with reading. With `one_in` above 1 one member
+    in so many was asked, and the numbers are that many times theirs.
     """
 
     start: datetime

@@ -5,9 +5,11 @@ come through here, so that each is awarded once per rule (`awarded_once_per_fact
 cap, and on its rule's terms of waiting and expiry.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from loyalty import caps, earning, ledger
@@ -79,20 +81,38 @@ def tier_of(member_id: int, *, book: ledger.Book) -> str:
     return Tier.objects.values_list("slug", flat=True).get(pk=held)
 
 
+def settle(
+    decisions: Sequence[earning.Decision[EarnRule]],
+    *,
+    fact: earning.Fact,
+    allow: Callable[..., int],
+) -> list[tuple[earning.Decision[EarnRule], int]]:
+    """What these decisions on one fact come to within caps: (decision, points), without zeros.
+
+    A rule that multiplies others, which `earning` puts last, multiplies what caps let through.
+    """
+    granted: list[tuple[earning.Decision[EarnRule], int]] = []
+    for decision in decisions:
+        found: earning.Decision[EarnRule] | None = decision
+        if decision.rule.per == EarnRule.Per.POINT:
+            found = earning.multiplied(rule=decision.rule, given=granted, fact=fact)
+        points = allow(rule=found.rule, points=found.points) if found else 0
+        if found and points:
+            granted.append((found, points))
+    return granted
+
+
 def pay(
     decided: Sequence[Decided], *, kind: str, book: ledger.Book
 ) -> dict[int, tuple[Awarded, ...]]:
     """Credit what was decided, as far as caps allow."""
     allowance = caps.Allowance((d.rule, claim.member_id, claim.day) for claim, d in decided)
     granted: list[tuple[Claim, earning.Decision[EarnRule], int]] = []
-    for claim, decision in decided:
-        points = allowance.allow(
-            rule=decision.rule,
-            member_id=claim.member_id,
-            day=claim.day,
-            points=decision.points,
-        )
-        if points:
+    for _, of_one in groupby(decided, key=lambda pair: pair[0].fact_id):
+        pairs = list(of_one)
+        claim = pairs[0][0]
+        within = partial(allowance.allow, member_id=claim.member_id, day=claim.day)
+        for decision, points in settle([d for _, d in pairs], fact=claim.fact, allow=within):
             granted.append((claim, decision, points))
     allowance.save()
     award_ids = _insert(granted, kind)

@@ -4,7 +4,8 @@ A member's counter is safe under the member's account lock; a programme's counte
 every award of that rule locks, which is the price of a budget that never leaks.
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 from django.db import connection
@@ -15,25 +16,51 @@ from loyalty.models import EarnRule
 type Key = tuple[int | None, str, str]
 
 
-class Allowance:
+class Counters:
+    """What is used of caps, in memory. `weight`: each member stands for so many, for the caps of
+    all together."""
+
+    def __init__(self, used: Mapping[Key, int], *, weight: int = 1) -> None:
+        self._used = defaultdict(int, used)
+        self._weight = weight
+
+    def allow(self, *, rule: EarnRule, member_id: int, day: date, points: int) -> int:
+        """How many of these points the caps let through; counts them as used."""
+        caps = caps_of(rule=rule, member_id=member_id, day=day)
+        for key, cap in caps:
+            points = min(points, max(cap - self._used[key], 0) // self._times(key))
+        for key, _ in caps:
+            self._used[key] += points * self._times(key)
+        return points
+
+    def give_back(self, *, rule: EarnRule, member_id: int, day: date, points: int) -> None:
+        """Count as not used what was allowed before."""
+        for key, _ in caps_of(rule=rule, member_id=member_id, day=day):
+            self._used[key] -= points * self._times(key)
+
+    def start(self, used: Mapping[Key, int]) -> None:
+        """Begin with what had been used of these caps before."""
+        self._used.update(used)
+
+    def forget(self, *, but: int) -> None:
+        """Drop the counters of every member but one."""
+        for key in [key for key in self._used if key[0] not in (None, but)]:
+            del self._used[key]
+
+    def _times(self, key: Key) -> int:
+        return self._weight if key[0] is None else 1
+
+
+class Allowance(Counters):
     """What is left of the caps that a batch of awards touches. Call `allow`, then `save`."""
 
     def __init__(self, wanted: Iterable[tuple[EarnRule, int, date]]) -> None:
         """Open and lock the counters of these (rule, member id, day)."""
         keys: set[Key] = set()
         for rule, member_id, day in wanted:
-            keys.update(key for key, _ in _caps(rule, member_id, day))
-        self._used = _lock(keys) if keys else {}
+            keys.update(key for key, _ in caps_of(rule=rule, member_id=member_id, day=day))
+        super().__init__(_lock(keys) if keys else {})
         self._before = dict(self._used)
-
-    def allow(self, *, rule: EarnRule, member_id: int, day: date, points: int) -> int:
-        """How many of these points the caps let through; counts them as used."""
-        caps = _caps(rule, member_id, day)
-        for key, cap in caps:
-            points = min(points, max(cap - self._used[key], 0))
-        for key, _ in caps:
-            self._used[key] += points
-        return points
 
     def save(self) -> None:
         """Write the raised counters."""
@@ -55,7 +82,8 @@ class Allowance:
                 )
 
 
-def _caps(rule: EarnRule, member_id: int, day: date) -> list[tuple[Key, int]]:
+def caps_of(*, rule: EarnRule, member_id: int, day: date) -> list[tuple[Key, int]]:
+    """The caps of a rule that an award of this day counts against."""
     caps: list[tuple[Key, int]] = []
     if rule.member_cap is not None:
         period = earning.period_key(period=rule.member_cap_period, day=day)

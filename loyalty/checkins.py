@@ -22,7 +22,7 @@ KEEP_POSITION = timedelta(days=30)
 WRONG_ZONE = timedelta(days=1)
 LIMITS = verification.Limits()
 
-type Decided = tuple[earning.ActFact, earning.Decision[EarnRule]]
+type Decided = tuple[earning.ActFact, list[earning.Decision[EarnRule]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,8 +145,10 @@ def offers(*, member: Member, places: Sequence[Place], now: datetime) -> dict[in
         taught[pk].append(slug)
     found = {}
     for place in places:
-        decided = _best(place, taught[place.pk], rules=rules, tier=tier, at=now)
-        found[place.pk] = Offer(decided[1].points if decided else 0, sorted(taught[place.pk]))
+        decided = _decided(place, taught[place.pk], rules=rules, tier=tier, at=now)
+        found[place.pk] = Offer(
+            sum(d.points for d in decided[1]) if decided else 0, sorted(taught[place.pk])
+        )
     return found
 
 
@@ -238,13 +240,13 @@ def _decide(row: CheckIn, place: Place, book: ledger.Book) -> Decided | None:
     rules = awarding.rules_of(EarnRule.Fact.CHECK_IN)
     tier = awarding.tier_of(row.member_id, book=book)
     slugs = list(place.interests.values_list("slug", flat=True))
-    return _best(place, slugs, rules=rules, tier=tier, at=row.occurred_at)
+    return _decided(place, slugs, rules=rules, tier=tier, at=row.occurred_at)
 
 
-def _best(
+def _decided(
     place: Place, interests: Sequence[str], *, rules: Sequence[EarnRule], tier: str, at: datetime
 ) -> Decided | None:
-    """A place is worth one award: that of the most generous rule that speaks of it."""
+    """A place is worth one award, that of the first rule which speaks of it, and its multiples."""
     if place.points == 0:
         return None
     fact = earning.ActFact(
@@ -253,15 +255,18 @@ def _best(
         interests=frozenset(interests),
         tier=tier,
         points=place.points,
+        is_single=True,
     )
-    best = max(earning.decide(rules=rules, fact=fact), key=lambda d: d.points, default=None)
-    return (fact, best) if best else None
+    decisions = earning.decide(rules=rules, fact=fact)
+    return (fact, decisions) if decisions else None
 
 
 def _pay(row: CheckIn, decided: Decided, book: ledger.Book) -> None:
-    fact, decision = decided
+    fact, decisions = decided
     claim = awarding.Claim(member_id=row.member_id, fact_id=row.pk, zone=row.member.zone, fact=fact)
-    paid = awarding.pay([(claim, decision)], kind=EarnRule.Fact.CHECK_IN, book=book)
+    paid = awarding.pay(
+        [(claim, decision) for decision in decisions], kind=EarnRule.Fact.CHECK_IN, book=book
+    )
     row.points = sum(award.points for award in paid.get(row.pk, ()))
     if not row.points:
         row.status, row.reason = CheckIn.Status.NO_AWARD, "limit_reached"

@@ -6,21 +6,24 @@ nothing yet is simply edited. Drafts award nothing until they are published, fro
 back publishes an older version's terms again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, F, Max, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.lookups import IsNull
 
-from config.errors import Invalid, Refusal
+from config.errors import Invalid, NotFound, Refusal
+from loyalty import earning
 from loyalty.models import Award, EarnRule
+from members.models import User
 
 TERMS = frozenset(
     field.name
     for field in EarnRule._meta.concrete_fields
     if field.name not in {"id", "slug", "version", "is_published", "effective_at", "fact"}
+    and not field.name.startswith("settled_")
 )
 OF_PURCHASES = ("stores", "channels", "categories", "skus")
 
@@ -38,22 +41,50 @@ def with_successors(rules: QuerySet[EarnRule]) -> QuerySet[EarnRule]:
         Q(effective_at__gt=OuterRef("effective_at"))
         | Q(effective_at__isnull=False) & IsNull(OuterRef("effective_at"), True)
     )
-    return rules.annotate(
-        successor_at=Subquery(later.order_by("effective_at").values("effective_at")[:1])
-    )
+    successor_at = Subquery(later.order_by("effective_at").values("effective_at")[:1])
+    return rules.annotate(successor_at=Case(When(is_published=True, then=successor_at)))
 
 
-def introduce(*, rule: EarnRule) -> EarnRule:
-    """Let a new rule award from now on (or from its start). `Invalid` says what is wrong."""
+def versions(*, slug: str) -> QuerySet[EarnRule]:
+    """Every version of a rule, the newest first, with who settled it."""
+    rows = EarnRule.objects.filter(slug=slug).select_related("settled_by")
+    return with_successors(rows).order_by("-version")
+
+
+def version_of(*, slug: str, number: int | None = None) -> EarnRule:
+    """This version of a rule, or the newest; `NotFound` when there is none."""
+    rows = versions(slug=slug)
+    found = (rows if number is None else rows.filter(version=number)).first()
+    if found is None:
+        raise NotFound(f"There is no such rule '{slug}'.")
+    return found
+
+
+def in_force(*, slug: str, now: datetime) -> EarnRule | None:
+    """The version that awards what happens now, if there is one."""
+    published = list(EarnRule.objects.filter(slug=slug, is_published=True))
+    return next(iter(earning.in_force(published, at=now)), None)
+
+
+def introduce(
+    *, rule: EarnRule, now: datetime, by: User | None = None, is_draft: bool = False
+) -> EarnRule:
+    """Let a new rule award from now on (or from its start), or write it down as a draft.
+
+    `Invalid` says what is wrong.
+    """
     check(rule)
     if EarnRule.objects.filter(slug=rule.slug).exists():
         raise Invalid("There is, or was, a rule of this name.", pointer="/slug")
-    rule.version, rule.is_published = 1, True
+    rule.version, rule.is_published = 1, not is_draft
+    rule.settled_at, rule.settled_by = now, by
     rule.save(force_insert=True)
     return rule
 
 
-def revise(*, rule: EarnRule, changes: Mapping[str, Any], now: datetime) -> EarnRule:
+def revise(
+    *, rule: EarnRule, changes: Mapping[str, Any], now: datetime, by: User | None = None
+) -> EarnRule:
     """Change a rule's terms and return the version that awards from now on.
 
     `Invalid` when the new terms cannot be; `RuleReplaced` when a newer version was published.
@@ -67,49 +98,56 @@ def revise(*, rule: EarnRule, changes: Mapping[str, Any], now: datetime) -> Earn
             return current
         if not Award.objects.filter(rule_id=current.pk).exists():
             _set(current, changes)
+            current.settled_at, current.settled_by = now, by
             current.save()
             return current
-        return _publish(_next(current, changes), at=now)
+        return _publish(_next(current, changes), at=now, now=now, by=by)
 
 
-def draft(*, rule: EarnRule, changes: Mapping[str, Any]) -> EarnRule:
+def draft(
+    *, rule: EarnRule, changes: Mapping[str, Any], now: datetime, by: User | None = None
+) -> EarnRule:
     """Write down new terms that award nothing yet. A draft is drafted on by editing it."""
     _refuse_strange(changes)
     with transaction.atomic():
         current = _locked(rule)
-        if _is_draft(current):
-            _set(current, changes)
-            current.save()
-            return current
-        return _next(current, changes)
+        if not is_draft(current):
+            current = _next(current, {})
+        _set(current, changes)
+        current.settled_at, current.settled_by = now, by
+        current.save()
+    return current
 
 
-def publish(*, rule: EarnRule, at: datetime | None = None, now: datetime) -> EarnRule:
+def publish(
+    *, rule: EarnRule, at: datetime | None = None, now: datetime, by: User | None = None
+) -> EarnRule:
     """Let a draft award what happens from a moment on (now, when none is given)."""
     if at is not None and at < now:
         raise Invalid("Terms cannot change for what has happened already.", pointer="/effective_at")
     with transaction.atomic():
         current = _locked(rule)
-        if not _is_draft(current):
+        if not is_draft(current):
             raise RuleReplaced("Only a draft can be published.")
-        return _publish(current, at=at or now)
+        return _publish(current, at=at or now, now=now, by=by)
 
 
-def withdraw(*, rule: EarnRule, now: datetime) -> EarnRule:
+def withdraw(*, rule: EarnRule, now: datetime, by: User | None = None) -> EarnRule:
     """Take back a version that has not taken effect yet; it is a draft again."""
     with transaction.atomic():
         current = _locked(rule)
         if not current.is_published or (current.effective_at or now) <= now:
             raise RuleReplaced("This version has taken effect; end it or roll back instead.")
         current.is_published, current.effective_at = False, None
-        current.save(update_fields=["is_published", "effective_at"])
+        current.settled_at, current.settled_by = now, by
+        current.save(update_fields=["is_published", "effective_at", "settled_at", "settled_by"])
     return current
 
 
-def roll_back(*, rule: EarnRule, now: datetime) -> EarnRule:
+def roll_back(*, rule: EarnRule, now: datetime, by: User | None = None) -> EarnRule:
     """Publish the terms of an older version again, as the next version, from now on."""
     with transaction.atomic():
-        return _publish(_next(_locked(rule), {}), at=now)
+        return _publish(_next(_locked(rule), {}), at=now, now=now, by=by)
 
 
 def difference(*, before: EarnRule, after: EarnRule) -> list[tuple[str, Any, Any]]:
@@ -128,6 +166,7 @@ def check(rule: EarnRule) -> None:
         _act(rule)
     elif rule.subjects:
         raise Invalid("A purchase is asked for its products instead.", pointer="/subjects")
+    _multiple(rule)
     if rule.valid_to_end_of and rule.valid_months is None:
         raise Invalid("Say after how many months first.", pointer="/valid_to_end_of")
     if rule.currency and not (len(rule.currency) == 3 and rule.currency.isupper()):
@@ -137,30 +176,6 @@ def check(rule: EarnRule) -> None:
             raise Invalid("A cap of 0 gives nothing; end the rule instead.", pointer=f"/{name}")
     if rule.valid_months is not None and rule.pending_days >= rule.valid_months * 28:
         raise Invalid("The points would expire before they may be spent.", pointer="/pending_days")
-
-
-def in_words(rule: EarnRule) -> str:
-    """The rule as one would say it: `2 points for every 1 USD, for hiking; at most 500 a month`."""
-    asks = [
-        _asked("in", [code.title() for code in rule.stores]),
-        _asked("through", rule.channels),
-        _asked("of", rule.categories),
-        _asked("of", rule.skus),
-        _asked("of", rule.subjects),
-        _asked("for", rule.interests),
-        _asked("with tier", rule.tiers),
-        "on a first purchase" if rule.first_purchase_only else "",
-        f"from a total of {_amount(rule.minimum_total)}" if rule.minimum_total else "",
-    ]
-    limits = [
-        _capped(rule.member_cap, "per member", rule.member_cap_period),
-        _capped(rule.programme_cap, "for all together", rule.programme_cap_period),
-        f"the best of '{rule.group}'" if rule.group else "",
-        "and nothing of lower priority" if rule.is_exclusive else "",
-        _pending(rule),
-        _expiring(rule),
-    ]
-    return "; ".join(filter(None, [", ".join(filter(None, [_gives(rule), *asks])), *limits]))
 
 
 def _locked(rule: EarnRule) -> EarnRule:
@@ -173,7 +188,8 @@ def _newest(slug: str) -> EarnRule:
     return published.order_by(F("effective_at").desc(nulls_last=True))[0]
 
 
-def _is_draft(rule: EarnRule) -> bool:
+def is_draft(rule: EarnRule) -> bool:
+    """Whether this version awards nothing and never did."""
     return not rule.is_published and not Award.objects.filter(rule_id=rule.pk).exists()
 
 
@@ -197,16 +213,27 @@ def _next(rule: EarnRule, changes: Mapping[str, Any]) -> EarnRule:
     return rule
 
 
-def _publish(rule: EarnRule, *, at: datetime) -> EarnRule:
+def _publish(rule: EarnRule, *, at: datetime, now: datetime, by: User | None) -> EarnRule:
     while EarnRule.objects.filter(slug=rule.slug, is_published=True, effective_at=at).exists():
         at += timedelta(microseconds=1)  # Changed twice at one moment: the later one counts.
     rule.is_published, rule.effective_at = True, at
-    rule.save(update_fields=["is_published", "effective_at"])
+    rule.settled_at, rule.settled_by = now, by
+    rule.save(update_fields=["is_published", "effective_at", "settled_at", "settled_by"])
     return rule
 
 
+def _multiple(rule: EarnRule) -> None:
+    if rule.per != EarnRule.Per.POINT:
+        if rule.of_rules:
+            raise Invalid("Only a rule per point multiplies others.", pointer="/of_rules")
+    elif rule.is_before_vouchers:
+        raise Invalid("It counts points, not money.", pointer="/is_before_vouchers")
+    elif rule.slug in rule.of_rules:
+        raise Invalid("A rule cannot multiply itself.", pointer="/of_rules")
+
+
 def _act(rule: EarnRule) -> None:
-    if rule.per != EarnRule.Per.FACT:
+    if rule.per not in (EarnRule.Per.FACT, EarnRule.Per.POINT):
         raise Invalid("Only a purchase has anything to count; this gives its points once.")
     ignored = any(getattr(rule, name) for name in OF_PURCHASES) or rule.currency
     if ignored or rule.first_purchase_only or rule.minimum_total is not None:
@@ -218,54 +245,3 @@ def _act(rule: EarnRule) -> None:
         raise Invalid("Vouchers and shipment are of purchases only.")
     if rule.fact == EarnRule.Fact.INTERACTION and not rule.subjects:
         raise Invalid("Name the kinds of interaction that earn.", pointer="/subjects")
-
-
-def _gives(rule: EarnRule) -> str:
-    points = f"{rule.points:,} point{'' if rule.points == 1 else 's'}"
-    if rule.fact != EarnRule.Fact.PURCHASE:
-        return f"{points} for {_WITH_ARTICLE.get(rule.fact, 'a ' + rule.get_fact_display())}"
-    match rule.per:
-        case EarnRule.Per.AMOUNT:
-            return f"{points} for every {_amount(rule.per_amount)} {rule.currency or 'spent'}"
-        case EarnRule.Per.UNIT:
-            return f"{points} for every piece"
-        case _:
-            return f"{points} for a purchase"
-
-
-def _asked(word: str, slugs: Iterable[str]) -> str:
-    names = [slug.replace("-", " ") for slug in slugs]
-    return f"{word} {' or '.join(names)}" if names else ""
-
-
-def _amount(amount: Any) -> str:
-    return f"{amount:,.2f}".removesuffix(".00")
-
-
-def _capped(points: int | None, whose: str, period: str) -> str:
-    if not points:
-        return ""
-    return (
-        f"at most {points:,} {whose} {'ever' if period == EarnRule.Period.EVER else f'a {period}'}"
-    )
-
-
-def _pending(rule: EarnRule) -> str:
-    days = f"{rule.pending_days} days after " if rule.pending_days else ""
-    if rule.is_pending_shipment:
-        return f"to spend {days or 'after '}shipment"
-    return f"to spend after {rule.pending_days} days" if rule.pending_days else ""
-
-
-def _expiring(rule: EarnRule) -> str:
-    if not rule.valid_months:
-        return ""
-    then = f", at the end of that {rule.valid_to_end_of}" if rule.valid_to_end_of else ""
-    return f"expiring after {rule.valid_months} months{then}"
-
-
-_WITH_ARTICLE: dict[str, str] = {
-    EarnRule.Fact.OUTING: "an outing attended",
-    EarnRule.Fact.REFERRAL: "recommending us",
-    EarnRule.Fact.REFERRED: "coming on a recommendation",
-}

@@ -5,62 +5,14 @@ same function, given the lines that were kept, says what a return takes back.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from loyalty.terms import Rule
+
 EVER = datetime.min.replace(tzinfo=UTC)
-
-
-class Rule(Protocol):
-    """The terms of one version of an earn rule (`loyalty.models.EarnRule` is one)."""
-
-    @property
-    def slug(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def points(self) -> int: ...
-    @property
-    def per(self) -> str: ...
-    @property
-    def per_amount(self) -> Decimal: ...
-    @property
-    def currency(self) -> str: ...
-    @property
-    def starts_at(self) -> datetime | None: ...
-    @property
-    def ends_at(self) -> datetime | None: ...
-    @property
-    def stores(self) -> list[str]: ...
-    @property
-    def channels(self) -> list[str]: ...
-    @property
-    def categories(self) -> list[str]: ...
-    @property
-    def skus(self) -> list[str]: ...
-    @property
-    def subjects(self) -> list[str]: ...
-    @property
-    def interests(self) -> list[str]: ...
-    @property
-    def tiers(self) -> list[str]: ...
-    @property
-    def first_purchase_only(self) -> bool: ...
-    @property
-    def minimum_total(self) -> Decimal | None: ...
-    @property
-    def is_before_vouchers(self) -> bool: ...
-    @property
-    def priority(self) -> int: ...
-    @property
-    def group(self) -> str: ...
-    @property
-    def is_exclusive(self) -> bool: ...
-    @property
-    def effective_at(self) -> datetime | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +48,8 @@ class ActFact:
     """Anything but a purchase: a check-in at a place, an outing, a survey …
 
     `subject` is the code of that place, outing, survey or challenge, or the kind of interaction.
-    `points` is the subject's own offer, which replaces the rule's.
+    `points` is the subject's own offer, which replaces the rule's. `is_single` where one award is
+    all there is, however many rules speak of it.
     """
 
     occurred_at: datetime
@@ -104,6 +57,7 @@ class ActFact:
     interests: frozenset[str]
     tier: str
     points: int | None = None
+    is_single: bool = False
 
 
 type Fact = PurchaseFact | ActFact
@@ -111,7 +65,8 @@ type Fact = PurchaseFact | ActFact
 
 @dataclass(frozen=True, slots=True)
 class Decision[R]:
-    """What one rule gives for one fact: `base` is the money it was computed from."""
+    """What one rule gives for one fact: `base` is the money, or the points of other rules, that it
+    was computed from."""
 
     rule: R
     points: int
@@ -130,42 +85,64 @@ class Verdict[R]:
 
 
 def decide[R: Rule](*, rules: Iterable[R], fact: Fact) -> list[Decision[R]]:
-    """Every award the fact earns, before caps, by slug."""
+    """Every award the fact earns, before caps, in the order of `explain`."""
     return [v.decision for v in explain(rules=rules, fact=fact) if v.decision is not None]
 
 
 def explain[R: Rule](*, rules: Iterable[R], fact: Fact) -> list[Verdict[R]]:
-    """What each rule in force says of the fact, by slug.
+    """What each rule in force says of the fact, by slug; those that multiply others come last.
 
     Rules come by priority, then the most generous, then by slug. Of a group the first gives; below
-    the priority of one that gives and is exclusive nothing does.
+    the priority of one that gives and is exclusive nothing does. Rules per point are asked when
+    the others have settled what they give, and multiply that, never each other.
     """
-    verdicts: list[Verdict[R]] = []
-    offers: list[Decision[R]] = []
-    for rule in in_force(rules, at=fact.occurred_at):
-        found = _decide_one(rule, fact)
-        if isinstance(found, Decision):
-            offers.append(found)
-        else:
-            verdicts.append(Verdict(rule, None, found))
-    offers.sort(key=lambda d: (-d.rule.priority, -d.points, d.rule.slug))
-    groups: dict[str, Decision[R]] = {}
+    found = in_force(rules, at=fact.occurred_at)
+    stack: _Stack[R] = _Stack()
+    stack.add(
+        [(rule, _decide_one(rule, fact)) for rule in found if rule.per != "point"],
+        is_single=isinstance(fact, ActFact) and fact.is_single,
+    )
+    given = [(v.decision, v.decision.points) for v in stack.verdicts if v.decision is not None]
+    stack.add(
+        [(rule, _multiply(rule, given, fact)) for rule in found if rule.per == "point"],
+        is_single=False,
+    )
+    return sorted(stack.verdicts, key=lambda v: (v.rule.per == "point", v.rule.slug))
+
+
+@dataclass(slots=True)
+class _Stack[R: Rule]:
+    """What has given so far, and what that leaves for those that come after."""
+
+    verdicts: list[Verdict[R]] = field(default_factory=list)
+    groups: dict[str, Decision[R]] = field(default_factory=dict)
     alone: Decision[R] | None = None
-    for offer in offers:
-        rule = offer.rule
-        if alone is not None and rule.priority < alone.rule.priority:
-            why = f"{alone.rule.name} comes first and lets nothing after it."
-            verdicts.append(Verdict(rule, None, why))
-        elif rule.group in groups:
-            why = f"Of '{rule.group}' only one gives: {groups[rule.group].rule.name}."
-            verdicts.append(Verdict(rule, None, why))
-        else:
-            verdicts.append(Verdict(rule, offer, offer.because))
-            if rule.group:
-                groups[rule.group] = offer
-            if rule.is_exclusive and alone is None:
-                alone = offer
-    return sorted(verdicts, key=lambda v: v.rule.slug)
+
+    def add(self, found: Iterable[tuple[R, Decision[R] | str]], *, is_single: bool) -> None:
+        offers: list[Decision[R]] = []
+        for rule, said in found:
+            if isinstance(said, Decision):
+                offers.append(said)
+            else:
+                self.verdicts.append(Verdict(rule, None, said))
+        offers.sort(key=lambda d: (-d.rule.priority, -d.points, d.rule.slug))
+        for place, offer in enumerate(offers):
+            why = f"Only one gives here: {offers[0].rule.name}." if is_single and place else ""
+            if why := self._outdone(offer.rule) or why:
+                self.verdicts.append(Verdict(offer.rule, None, why))
+                continue
+            self.verdicts.append(Verdict(offer.rule, offer, offer.because))
+            if offer.rule.group:
+                self.groups[offer.rule.group] = offer
+            if offer.rule.is_exclusive and self.alone is None:
+                self.alone = offer
+
+    def _outdone(self, rule: R) -> str:
+        if self.alone is not None and rule.priority < self.alone.rule.priority:
+            return f"{self.alone.rule.name} comes first and lets nothing after it."
+        if rule.group in self.groups:
+            return f"Of '{rule.group}' only one gives: {self.groups[rule.group].rule.name}."
+        return ""
 
 
 def in_force[R: Rule](rules: Iterable[R], *, at: datetime) -> list[R]:
@@ -198,6 +175,41 @@ def points_for(*, rule: Rule, lines: Sequence[Line]) -> int:
             return rule.points * sum(line.quantity for line in lines)
         case _:
             return rule.points
+
+
+def multiplied[R: Rule](
+    *, rule: R, given: Iterable[tuple[Decision[R], int]], fact: Fact
+) -> Decision[R] | None:
+    """What a rule per point adds to what the others gave, as (decision, points within caps).
+
+    Counts only what they gave for the lines that it covers itself; rounded down once.
+    """
+    lines = covered(rule=rule, lines=fact.lines) if isinstance(fact, PurchaseFact) else ()
+    base, shared = 0, set()
+    for decision, points in given:
+        if not multiplies(rule, decision.rule):
+            continue
+        both = [line for line in lines if line.position in decision.lines]
+        shared |= {line.position for line in both}
+        part = points_for(rule=decision.rule, lines=both) if decision.lines else points
+        base += min(points, part)
+    points = times(rule, base)
+    if points <= 0:
+        return None
+    terms = f"{rule.points} for every {rule.per_amount.normalize():f} of {base} points"
+    because = f"{rule.name}: {terms}"
+    return Decision(rule, points, Decimal(base), tuple(sorted(shared)), because)
+
+
+def multiplies(rule: Rule, other: Rule) -> bool:
+    """Whether a rule per point speaks of what another gives."""
+    return other.per != "point" and (not rule.of_rules or other.slug in rule.of_rules)
+
+
+def times(rule: Rule, points: int) -> int:
+    """What a rule per point makes of others' points: whole, rounded down once."""
+    exact = points * rule.points / rule.per_amount
+    return int(exact.to_integral_value(rounding=ROUND_FLOOR))
 
 
 def covered(*, rule: Rule, lines: Iterable[Line]) -> tuple[Line, ...]:
@@ -248,19 +260,14 @@ def end_of(*, moment: datetime, period: str, zone: str) -> datetime:
 
 def _decide_one[R: Rule](rule: R, fact: Fact) -> Decision[R] | str:
     """What the rule gives, or in words why it gives nothing."""
-    if rule.starts_at is not None and fact.occurred_at < rule.starts_at:
-        return f"It starts on {rule.starts_at:%Y-%m-%d}."
-    if rule.ends_at is not None and fact.occurred_at >= rule.ends_at:
-        return f"It ended on {rule.ends_at:%Y-%m-%d}."
-    if rule.tiers and fact.tier not in rule.tiers:
-        return f"For members with {_either(rule.tiers)}."
-    if isinstance(fact, ActFact):
-        return _decide_act(rule, fact)
-    if refused := _unsuited(rule, fact):
+    if refused := _unmet(rule, fact):
         return refused
+    if isinstance(fact, ActFact):
+        points = rule.points if fact.points is None else fact.points
+        if points <= 0:
+            return "No points are offered here."
+        return Decision(rule, points, Decimal(0), (), f"{rule.name}: {points} points")
     lines = covered(rule=rule, lines=fact.lines)
-    if not lines:
-        return f"Nothing bought is {_either([*rule.skus, *rule.categories, *rule.interests])}."
     points = points_for(rule=rule, lines=lines)
     if points <= 0:
         return "Too little was paid for a whole point."
@@ -270,19 +277,41 @@ def _decide_one[R: Rule](rule: R, fact: Fact) -> Decision[R] | str:
     )
 
 
-def _decide_act[R: Rule](rule: R, fact: ActFact) -> Decision[R] | str:
+def _multiply[R: Rule](
+    rule: R, given: Iterable[tuple[Decision[R], int]], fact: Fact
+) -> Decision[R] | str:
+    if refused := _unmet(rule, fact):
+        return refused
+    found = multiplied(rule=rule, given=given, fact=fact)
+    return found or f"{_either(rule.of_rules) or 'Other rules'} gave too little to multiply."
+
+
+def _unmet(rule: Rule, fact: Fact) -> str:
+    """Why a rule does not speak of a fact; empty where it does."""
+    if rule.starts_at is not None and fact.occurred_at < rule.starts_at:
+        return f"It starts on {rule.starts_at:%Y-%m-%d}."
+    if rule.ends_at is not None and fact.occurred_at >= rule.ends_at:
+        return f"It ended on {rule.ends_at:%Y-%m-%d}."
+    if rule.tiers and fact.tier not in rule.tiers:
+        return f"For members with {_either(rule.tiers)}."
+    if isinstance(fact, ActFact):
+        return _unsuited_act(rule, fact)
+    if refused := _unsuited(rule, fact):
+        return refused
+    if not covered(rule=rule, lines=fact.lines):
+        return f"Nothing bought is {_either([*rule.skus, *rule.categories, *rule.interests])}."
+    return ""
+
+
+def _unsuited_act(rule: Rule, fact: ActFact) -> str:
     if rule.subjects and fact.subject not in rule.subjects:
         return f"For {_either(rule.subjects)}."
     if rule.interests and not fact.interests & set(rule.interests):
         return f"For {_either(rule.interests)}."
-    points = rule.points if fact.points is None else fact.points
-    if points <= 0:
-        return "No points are offered here."
-    return Decision(rule, points, Decimal(0), (), f"{rule.name}: {points} points")
+    return ""
 
 
 def _unsuited(rule: Rule, fact: PurchaseFact) -> str:
-    """Why a rule does not speak of a purchase; empty where it does."""
     if rule.currency and rule.currency != fact.currency:
         return f"For purchases in {rule.currency}."
     if rule.stores and fact.store not in rule.stores:

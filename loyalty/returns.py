@@ -4,7 +4,7 @@ What is taken is computed with the rule version that paid, over the lines that w
 sequence of purchases and returns nets to the points of what was kept. Today's rules play no part.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from django.db.models import F, Sum
 
 from config.errors import Invalid, NotFound, Refusal
-from loyalty import discounts, earning, guests, ledger, tiers
+from loyalty import discounts, earning, guests, keeping, ledger, tiers
 from loyalty.models import Award, EarnRule, Purchase, PurchaseLine, Return, ReturnLine
 from members import interactions
 
@@ -120,9 +120,11 @@ def record(
         # First, so that what is taken back finds it.
         restored = _restore_payment(purchase, reference, bought, book)
         taken = debt = 0
-        awards = Award.objects.filter(fact=EarnRule.Fact.PURCHASE, fact_id=purchase.pk)
-        for award in awards.select_related("rule").order_by("pk"):
-            over = award.points - award.taken_back - _kept_points(award, bought)
+        paid = Award.objects.filter(fact=EarnRule.Fact.PURCHASE, fact_id=purchase.pk)
+        awards = list(paid.select_related("rule").order_by("pk"))
+        left = keeping.left_of(paid=awards, lines=kept_of(bought))
+        for award, points in zip(awards, left, strict=True):
+            over = award.points - award.taken_back - points
             if over > 0:
                 result = book.take_back(
                     member_id=purchase.member_id,
@@ -194,14 +196,9 @@ def _give_back(row: Return, bought: Sequence[PurchaseLine], lines: Sequence[Retu
     PurchaseLine.objects.bulk_update(bought, ["returned"])
 
 
-def _kept_points(award: Award, bought: Sequence[PurchaseLine]) -> int:
-    """What the rule that paid gives for the pieces that were kept."""
-    kept = [_kept(line) for line in bought if line.quantity > line.returned]
-    asked = award.rule.minimum_total
-    if asked is not None and sum((line.net for line in kept), Decimal(0)) < asked:
-        return 0
-    covered = [line for line in kept if line.position in award.lines]
-    return min(award.points, earning.points_for(rule=award.rule, lines=covered))
+def kept_of(bought: Iterable[PurchaseLine]) -> list[earning.Line]:
+    """What was kept of these lines, as the rules see it."""
+    return [_kept(line) for line in bought if line.quantity > line.returned]
 
 
 def _kept(line: PurchaseLine) -> earning.Line:

@@ -1,6 +1,5 @@
 """Earn rules: read in words, changed by making the next version."""
 
-from datetime import UTC, datetime
 from typing import Any, cast
 
 from django import forms
@@ -14,14 +13,31 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from config.admin.columns import shown
 from config.admin.fields import ChipsField, Choices
-from config.admin.rows import Admin
+from config.admin.rows import staff_of
 from config.errors import Refusal
-from loyalty import earn_rules
+from loyalty import earn_rules, rule_words
+from loyalty.admin.rule_pages import RulePages, state_of, successor_of
 from loyalty.models import EarnRule, Product, Tier
 from members.models import Interest, Store
 
-LATER = datetime.max.replace(tzinfo=UTC)
 CHANNELS = (("store", "store"), ("web", "web"), ("app", "app"))
+
+
+# When a field is shown, as the page's script asks; a page that is only read has none to ask.
+ASKS = {
+    "per_amount": "per == 'amount' || per == 'point'",
+    "of_rules": "per == 'point'",
+    "currency": "fact == 'purchase'",
+    "stores": "fact == 'purchase'",
+    "channels": "fact == 'purchase'",
+    "categories": "fact == 'purchase'",
+    "skus": "fact == 'purchase'",
+    "first_purchase_only": "fact == 'purchase'",
+    "minimum_total": "fact == 'purchase'",
+    "is_pending_shipment": "fact == 'purchase'",
+    "is_before_vouchers": "fact == 'purchase' && per != 'point'",
+    "subjects": "fact != 'purchase'",
+}
 
 
 def _stores() -> Choices:
@@ -36,12 +52,20 @@ def _tiers() -> Choices:
     return list(Tier.objects.values_list("slug", "name"))
 
 
+def _rules() -> Choices:
+    named = EarnRule.objects.exclude(per=EarnRule.Per.POINT).order_by("slug", "-version")
+    return list(named.distinct("slug").values_list("slug", "name"))
+
+
 def _categories() -> Choices:
     used = Product.objects.exclude(category="").order_by("category")
     return [(name, name) for name in used.values_list("category", flat=True).distinct()]
 
 
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
+    of_rules = ChipsField(
+        choices=_rules, label="Of rules", help_text="Multiplies what these give. Empty: all others."
+    )
     stores = ChipsField(choices=_stores, label="Stores", help_text="Empty: everywhere.")
     channels = ChipsField(
         choices=lambda: CHANNELS, label="Channels", help_text="Empty: through every channel."
@@ -88,7 +112,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(EarnRule)
-class EarnRuleAdmin(Admin):
+class EarnRuleAdmin(RulePages):
     form = RuleForm
     list_display = ("name", "says", "fact", "state", "version")
     list_filter = ("is_published", "fact")
@@ -96,24 +120,17 @@ class EarnRuleAdmin(Admin):
     ordering = ("slug", "-version")
     actions = ("end_now",)
     conditional_fields = {
-        "per": "fact == 'purchase'",
-        "per_amount": "fact == 'purchase' && per == 'amount'",
-        "currency": "fact == 'purchase'",
-        "stores": "fact == 'purchase'",
-        "channels": "fact == 'purchase'",
-        "categories": "fact == 'purchase'",
-        "skus": "fact == 'purchase'",
-        "first_purchase_only": "fact == 'purchase'",
-        "minimum_total": "fact == 'purchase'",
-        "is_pending_shipment": "fact == 'purchase'",
-        "is_before_vouchers": "fact == 'purchase'",
-        "subjects": "fact != 'purchase'",
+        name: f"typeof fact == 'undefined' || ({asks})" for name, asks in ASKS.items()
     }
     when_empty = "Nothing earns points. Add the first rule: one point for every dollar, say."
     fieldsets = (
         (
             "It gives",
-            {"fields": ("name", "slug", "fact", "points", "per", "per_amount", "currency")},
+            {
+                "fields": (
+                    "name", "slug", "fact", "points", "per", "per_amount", "of_rules", "currency",
+                )
+            },
         ),
         (
             "When",
@@ -156,36 +173,53 @@ class EarnRuleAdmin(Admin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         may = bool(super().has_change_permission(request, obj))
-        return may and not (isinstance(obj, EarnRule) and _successor_at(obj))
+        return may and not (isinstance(obj, EarnRule) and successor_of(obj))
 
     def save_model(self, request: HttpRequest, obj: EarnRule, form: Any, change: bool) -> None:
+        now, by, as_draft = timezone.now(), staff_of(request), "_draft" in request.POST
         if not change:
-            earn_rules.introduce(rule=obj)
+            earn_rules.introduce(rule=obj, now=now, by=by, is_draft=as_draft)
             return
         version = obj.version
         changes = {name: form.cleaned_data[name] for name in form.changed_data}
-        revised = earn_rules.revise(rule=obj, changes=changes, now=timezone.now())
-        # What Django logs and where it goes next is the version that awards now.
-        obj.pk, obj.version = revised.pk, revised.version
-        if revised.version != version:
+        if as_draft or not obj.is_published:
+            settled = earn_rules.draft(rule=obj, changes=changes, now=now, by=by)
+        else:
+            settled = earn_rules.revise(rule=obj, changes=changes, now=now, by=by)
+        # What Django logs and where it goes next is the version that was written.
+        obj.pk, obj.version, obj.is_published = settled.pk, settled.version, settled.is_published
+        if settled.version != version and settled.is_published:
             messages.info(
                 request,
                 f"Version {version} gave points, so it stays for their returns;"
-                f" version {revised.version} awards from now on.",
+                f" version {settled.version} awards from now on.",
             )
 
+    def response_add(
+        self, request: HttpRequest, obj: EarnRule, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        if not obj.is_published:
+            return self._drafted(request, obj)
+        return cast("HttpResponse", super().response_add(request, obj, post_url_continue))
+
     def response_change(self, request: HttpRequest, obj: EarnRule) -> HttpResponse:
+        if not obj.is_published:
+            return self._drafted(request, obj)
         if "_continue" in request.POST:
             # Not the address that was asked: the version there may be replaced.
             return HttpResponseRedirect(reverse("admin:loyalty_earnrule_change", args=[obj.pk]))
         return cast("HttpResponse", super().response_change(request, obj))
 
+    def _drafted(self, request: HttpRequest, obj: EarnRule) -> HttpResponse:
+        messages.success(request, f"Version {obj.version} is a draft: it awards nothing yet.")
+        return HttpResponseRedirect(reverse("admin:loyalty_earnrule_change", args=[obj.pk]))
+
     @admin.action(description="End now", permissions=["change"])
     def end_now(self, request: HttpRequest, queryset: QuerySet[EarnRule]) -> None:
-        now = timezone.now()
+        now, by = timezone.now(), staff_of(request)
         for rule in queryset:
             try:
-                ended = earn_rules.revise(rule=rule, changes={"ends_at": now}, now=now)
+                ended = earn_rules.revise(rule=rule, changes={"ends_at": now}, now=now, by=by)
             except Refusal as refusal:
                 messages.error(request, f"{rule.name}: {refusal.detail}")
             else:
@@ -194,7 +228,7 @@ class EarnRuleAdmin(Admin):
 
     @shown(description="in words")
     def says(self, rule: EarnRule) -> str:
-        return earn_rules.in_words(rule)
+        return rule_words.in_words(rule)
 
     @shown(
         description="state",
@@ -208,20 +242,3 @@ class EarnRuleAdmin(Admin):
     )
     def state(self, rule: EarnRule) -> str:
         return state_of(rule, now=timezone.now())
-
-
-def _successor_at(rule: EarnRule) -> datetime | None:
-    # A rule that was just added comes from a form, not from the list's query.
-    found: datetime | None = getattr(rule, "successor_at", None)
-    return found
-
-
-def state_of(rule: EarnRule, *, now: datetime) -> str:
-    """Whether a version awards, in a word."""
-    if not rule.is_published:
-        return "draft"
-    if (rule.effective_at or now) > now or (rule.starts_at or now) > now:
-        return "not yet"
-    if (_successor_at(rule) or LATER) <= now:
-        return "replaced"
-    return "ended" if rule.ends_at is not None and rule.ends_at <= now else "awards"

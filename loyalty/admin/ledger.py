@@ -3,11 +3,14 @@
 from typing import Any
 
 from django.contrib import admin
+from django.utils.html import escape, format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.paginator import InfinitePaginator
 
 from config.admin.columns import shown
 from config.admin.rows import ReadOnlyAdmin, ReadOnlyInline
+from loyalty import explaining
 from loyalty.admin.owed import OwedPages
 from loyalty.models import Account, Entry, Lot, LotUse
 
@@ -45,7 +48,8 @@ class EntryAdmin(ReadOnlyAdmin):
     search_fields = ("account__member__number__exact",)
     fields = ("member", "version", "kind", "amount", "pending_change", "debt_change",
               "balance_after", "at", "recorded_at", "award", "reverses", "actor",
-              "why")  # fmt: skip
+              "why", "about")  # fmt: skip
+    readonly_fields = ("about",)
     inlines = (UsesInline,)
     when_empty = "No points have moved yet."
 
@@ -56,6 +60,14 @@ class EntryAdmin(ReadOnlyAdmin):
     @shown(description="what", ordering="kind", label=TONES)
     def what(self, entry: Entry) -> tuple[str, str]:
         return entry.kind, entry.get_kind_display()
+
+    @shown(description="about")
+    def about(self, entry: Entry) -> SafeString:
+        """In a sentence, and what each rule said of it."""
+        found = explaining.why(entry=entry)
+        said = [(f"{one.points:+,}" if one.points else "0", one.because) for one in found.rules]
+        rules = format_html_join(mark_safe("<br>"), "<b>{}</b> {}", said)
+        return format_html("{}<br>{}", found.sentence, rules) if said else escape(found.sentence)
 
     @shown(description="points", ordering="amount")
     def change(self, entry: Entry) -> str:

@@ -17,6 +17,7 @@ from loyalty.api import (
     tender,
     tills,
     vouchers,
+    why,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("me/referral/", referrals.MyReferral.as_view()),
     path("members/", enrolment.Members.as_view()),
     path("members/lookup/", enrolment.Lookup.as_view()),
+    path("me/points/entries/<int:entry_id>/why/", why.WhyThis.as_view()),
     path("places/", places.Places.as_view()),
     path("check-ins/", places.CheckIns.as_view()),
     path("outings/", outings.Outings.as_view()),

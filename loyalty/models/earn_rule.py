@@ -33,6 +33,7 @@ class EarnRule(models.Model):
         AMOUNT = "amount", "for every so much money"
         UNIT = "unit", "for every unit bought"
         FACT = "fact", "once for the fact"
+        POINT = "point", "for every so many points of other rules"
 
     class Period(models.TextChoices):
         DAY = "day"
@@ -48,6 +49,19 @@ class EarnRule(models.Model):
     effective_at = models.DateTimeField(
         null=True, blank=True, help_text="Awards what happens from then on; empty: since ever."
     )
+    settled_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="Since when these terms stand, or wait for their day; empty: since ever.",
+    )
+    settled_by = models.ForeignKey(
+        "members.User",
+        null=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+    )
     fact = models.CharField(max_length=12, choices=Fact)
     points = models.PositiveIntegerField(help_text="So many points …")
     per = models.CharField(max_length=8, choices=Per, default=Per.FACT, help_text="… each time.")
@@ -56,8 +70,9 @@ class EarnRule(models.Model):
         decimal_places=2,
         default=Decimal(1),
         validators=[MinValueValidator(Decimal("0.01"))],
-        help_text="With 'for every so much money': how much.",
+        help_text="With 'for every so much' or 'so many': how much, how many.",
     )
+    of_rules = slugs()
     currency = models.CharField(max_length=3, blank=True, help_text="Empty: any currency.")
     starts_at = models.DateTimeField(null=True, blank=True)
     ends_at = models.DateTimeField(null=True, blank=True)

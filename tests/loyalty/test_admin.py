@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from config.errors import Invalid
-from loyalty import checkins, earn_rules, returns, vouchers
+from loyalty import checkins, earn_rules, returns, rule_words, vouchers
 from loyalty.models import (
     Account,
     CheckIn,
@@ -143,6 +143,9 @@ def test_only_terms_are_changed(name: str) -> None:
         ),
         ({"fact": "check_in", "per": "unit"}, ("Only a purchase has anything to count; this gives"
                                               " its points once.")),
+        ({"of_rules": ["boots"]}, "Only a rule per point multiplies others."),
+        ({"per": "point", "of_rules": ["x"]}, "A rule cannot multiply itself."),
+        ({"per": "point", "is_before_vouchers": True}, "It counts points, not money."),
         (
             {"fact": "check_in", "stores": ["denver"]},
             ("Stores, channels, categories, products, money and first purchases are of purchases"
@@ -171,6 +174,16 @@ def test_terms_that_cannot_be_are_refused(said: dict[str, Any], sentence: str) -
              "valid_months": 24},
             "50 points for a check-in; at most 2,000 per member a year; expiring after 24 months",
         ),
+        ({"per": "point"}, "1 point for every 1 point of other rules"),
+        (
+            {"per": "point", "per_amount": Decimal(2), "of_rules": ["purchases", "boots"],
+             "tiers": ["silver"]},
+            "1 point for every 2 points of purchases and boots, with tier silver",
+        ),
+        (
+            {"per": "point", "fact": "check_in", "subjects": ["peak"]},
+            "1 point for every 1 point of other rules for a check-in, of peak",
+        ),
         (
             {"per": "unit", "minimum_total": Decimal(100), "first_purchase_only": True,
              "pending_days": 14},
@@ -181,7 +194,7 @@ def test_terms_that_cannot_be_are_refused(said: dict[str, Any], sentence: str) -
 )  # fmt: skip
 def test_rule_is_said_in_words(said: dict[str, Any], words: str) -> None:
     rule = EarnRule(**{"slug": "x", "name": "X", "fact": "purchase", "points": 1, **said})
-    assert earn_rules.in_words(rule) == words
+    assert rule_words.in_words(rule) == words
 
 
 def _sent(rule: EarnRule, **said: Any) -> dict[str, Any]:

@@ -232,6 +232,7 @@ def test_any_buys_and_returns_net_to_the_points_of_what_was_kept(
         factories.reward(points=20)
         unit = factories.rule("unit", per="unit", points=3, skus=["cup"])
         factories.rule("large", points=40, minimum_total=Decimal(50))
+        factories.rule("half more", per="point", points=1, per_amount=Decimal(2), skus=["cup"])
         spent = 0
         kept: list[tuple[purchases.Receipt, dict[str, int], list[EarnRule]]] = []
         for wanted in bought:

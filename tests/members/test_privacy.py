@@ -57,7 +57,7 @@ WITHOUT_A_KEY = {
 # Of the rows that lead to a user, those that are about what staff did or may do.
 OF_STAFF = {
     "django_admin_log", "members_user_groups", "members_user_user_permissions",
-    "campaigns_campaign", "loyalty_grantcounter",
+    "campaigns_campaign", "loyalty_grantcounter", "loyalty_earnrule",
 }  # fmt: skip
 
 TRACES = (

@@ -87,7 +87,7 @@ class PostAdmin(ReadOnlyAdmin):
 
     def picture_view(self, request: HttpRequest, object_id: int) -> HttpResponse | FileResponse:
         row = self._seen(request, str(object_id))
-        if not row.picture or not row.picture.storage.exists(row.picture.name):
+        if not row.picture or not row.picture.storage.exists(str(row.picture)):
             raise Http404
         return FileResponse(
             row.picture.open(), content_type="image/jpeg", headers={"Cache-Control": "no-store"}

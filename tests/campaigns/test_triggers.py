@@ -65,7 +65,7 @@ def test_interaction_enters_where_every_filter_matches(
     ],
 )
 def test_good_and_bad_scores_of_a_survey_are_answered_each_by_its_own(
-    wanted: dict[str, int], scores: list[int]
+    wanted: dict[str, Any], scores: list[int]
 ) -> None:
     factories.survey(repeat_days=1)
     said = {score: factories.member() for score in (0, 6, 7, 9, 10)}

@@ -15,6 +15,7 @@ from loyalty import (
     earn_rules,
     expiry,
     explaining,
+    merging,
     outings,
     purchases,
     returns,

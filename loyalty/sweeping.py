@@ -6,7 +6,7 @@ All of them may run late, and again at any time; beat and the foreground clock s
 from collections.abc import Callable
 from datetime import datetime
 
-from loyalty import checkins, expiry, tiers, vouchers
+from loyalty import challenges, checkins, expiry, tiers, vouchers
 
 type Sweep = Callable[..., int]
 
@@ -20,6 +20,7 @@ NIGHTLY: dict[str, Sweep] = {
     "tiers changed": lambda *, now: tiers.qualify(at=now),
     "lapsed": expiry.lapse_inactive,
     "warned": expiry.warn,
+    "challenges completed": challenges.complete_missed,
 }
 
 

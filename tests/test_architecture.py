@@ -22,7 +22,7 @@ PLUMBING = {"config.api", "config.admin", "config.nudging"}
 # Arithmetic and judgement: what they answer depends on what they are asked alone.
 PURE = {
     "members.arrays", "members.region_keys", "members.regions", "members.scoring",
-    "loyalty.boundaries", "loyalty.earning", "loyalty.verification",
+    "loyalty.boundaries", "loyalty.counting", "loyalty.earning", "loyalty.verification",
     "campaigns.entries", "campaigns.holdouts", "campaigns.lift", "campaigns.students_t",
     "campaigns.timing",
 }  # fmt: skip

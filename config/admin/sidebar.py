@@ -70,6 +70,13 @@ GROUPS: tuple[tuple[str, bool, tuple[Link, ...]], ...] = (
             Link("Products", "loyalty_product_changelist", "backpack", "loyalty.view_product"),
             Link("Places", "loyalty_place_changelist", "landscape", "loyalty.view_place"),
             Link("Outings", "loyalty_outing_changelist", "hiking", "loyalty.view_outing"),
+            Link("Challenges", "loyalty_challenge_changelist", "flag", "loyalty.view_challenge"),
+            Link(
+                "Collections",
+                "loyalty_collection_changelist",
+                "collections_bookmark",
+                "loyalty.view_collection",
+            ),
             Link("Tiers", "loyalty_tier_changelist", "stairs", "loyalty.view_tier"),
             Link(
                 "Points policy",

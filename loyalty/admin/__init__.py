@@ -2,6 +2,7 @@
 
 from loyalty.admin import (
     catalog,
+    challenges,
     check_ins,
     earn_rules,
     ledger,
@@ -16,6 +17,7 @@ from loyalty.admin import (
 
 __all__ = [
     "catalog",
+    "challenges",
     "check_ins",
     "earn_rules",
     "ledger",

@@ -1,4 +1,4 @@
-"""The index that finds places, and the two earn rules a new programme starts with."""
+"""The index that finds places, and the earn rules a new programme starts with."""
 
 from decimal import Decimal
 from typing import Any
@@ -21,6 +21,14 @@ def create(apps: Any, schema_editor: Any) -> None:
         slug="outings",
         name="Coming along on an outing",
         fact="outing",
+        points=100,
+        per="fact",
+        valid_months=24,
+    )
+    rule.objects.create(
+        slug="challenges",
+        name="Doing what a challenge asks",
+        fact="challenge",
         points=100,
         per="fact",
         valid_months=24,

@@ -1,7 +1,9 @@
 """What they bought, where they were, what we owe them."""
 
 from .account import Account, PointsPolicy, Tier
+from .appeal import Appeal
 from .catalog import Product
+from .challenge import Challenge, ChallengeCompletion, ChallengeJoining, Collection
 from .checkin import CheckIn
 from .earn_rule import Award, CapCounter, EarnRule
 from .entry import Entry
@@ -14,9 +16,14 @@ from .voucher import Voucher
 
 __all__ = [
     "Account",
+    "Appeal",
     "Award",
     "CapCounter",
+    "Challenge",
+    "ChallengeCompletion",
+    "ChallengeJoining",
     "CheckIn",
+    "Collection",
     "EarnRule",
     "Entry",
     "Lot",

@@ -29,6 +29,7 @@ KINDS = {
     "open": ("Message opened", 0.02, 30, False),
     "birthday": ("Birthday", 0.0, 90, False),
     "referral": ("Recommended us", 0.0, 90, False),
+    "check-in-reviewed": ("Check-in reviewed", 0.0, 90, False),
     "points-expiring": ("Points about to expire", 0.0, 90, False),
     "tier-change": ("Tier changed", 0.0, 90, False),
 }

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from loyalty import outings, purchases, rewards, vouchers
+from loyalty import checkins, outings, purchases, rewards, vouchers
 from loyalty.models import Outing
 from members.models import Member
 from tests import factories
@@ -56,6 +56,23 @@ class Scene:
     @cached_property
     def outing(self) -> Outing:
         return factories.outing(starts_at=now() + timedelta(minutes=30))
+
+    @cached_property
+    def challenge(self) -> str:
+        times: dict[str, Any] = {
+            "starts_at": now() - timedelta(days=1),
+            "ends_at": now() + timedelta(days=9),
+        }
+        slug: str = factories.challenge(needs_joining=True, **times).slug
+        return slug
+
+    @cached_property
+    def check_in(self) -> int:
+        """A check-in of Alex's that waits for a review."""
+        report = checkins.Report(
+            **PEAK, accuracy_m=8.5, occurred_at=now(), place=self.place, is_mocked=True
+        )
+        return int(checkins.check_in(member=self.alex, report=report, now=now()).check_in.pk)
 
     @cached_property
     def place(self) -> str:
@@ -106,6 +123,13 @@ def basket(scene: Scene) -> dict[str, Any]:
     return factories.purchase_body(scene.alex)
 
 
+def check_in(scene: Scene) -> dict[str, Any]:
+    return {
+        **PEAK, "accuracy_m": 8.5, "occurred_at": a_minute_ago(), "place": scene.place,
+        "mocked": False, "nonce": "n1",
+    }  # fmt: skip
+
+
 def interaction(scene: Scene, **said: Any) -> dict[str, Any]:
     facts = {"kind": "view", "occurred_at": a_minute_ago(), "reference": "i1", "sku": "tent"}
     return {"interactions": [{**facts, "interest": "hiking", "value": "19.90", **said}]}
@@ -136,12 +160,16 @@ WRITES = {
     "remove device": Write(
         "DELETE", at("/me/devices/"), "app", lambda scene: {"token": "t"}, 204
     ),
-    "check in": Write(
-        "POST", at("/check-ins/"), "app",
-        lambda scene: {
-            **PEAK, "accuracy_m": 8.5, "occurred_at": a_minute_ago(), "place": scene.place,
-            "mocked": False, "nonce": "n1",
-        }, 201,
+    "check in": Write("POST", at("/check-ins/"), "app", check_in, 201),
+    "check in later": Write(
+        "POST", at("/check-ins/bulk/"), "app", lambda scene: {"check_ins": [check_in(scene)]}
+    ),
+    "appeal": Write(
+        "POST", lambda scene: f"/check-ins/{scene.check_in}/appeal/", "app",
+        lambda scene: {"text": "I was there; ask the hut's keeper."}, 201,
+    ),
+    "join challenge": Write(
+        "POST", lambda scene: f"/challenges/{scene.challenge}/join/", "app", status=201
     ),
     "redeem": Write(
         "POST", at("/redemptions/"), "app", lambda scene: {"reward": scene.reward}, 201

@@ -49,7 +49,8 @@ def test_every_write_is_tried() -> None:
         for path in [
             write.path(cast("Scene", SimpleNamespace(
                 receipt="<str:reference>", code="<str:code>", message="<int:message_id>",
-                outing=SimpleNamespace(code="<str:code>"),
+                outing=SimpleNamespace(code="<str:code>"), challenge="<str:slug>",
+                check_in="<int:check_in_id>",
             )))
         ]
     }  # fmt: skip
@@ -114,6 +115,7 @@ def changed(body: dict[str, Any]) -> dict[str, Any]:
     first = next(iter(body))
     other = {
         "interests": {"hiking": 0.8}, "channels": {}, "latitude": 40.25, "reward": "other",
+        "check_ins": [{**one, "nonce": "n2"} for one in body.get("check_ins", [])],
         "interactions": [{**one, "reference": "i2"} for one in body.get("interactions", [])],
     }  # fmt: skip
     return {**body, first: other.get(first, "other@example.com")}

@@ -167,7 +167,7 @@ def test_sidebar_offers_only_what_opens(sign_in: SignIn, here: Store) -> None:
     titles = [item["title"] for group in groups for item in group["items"]]
     assert titles == [
         "Today", "Enrol", "Members", "Consents", "Purchases", "Check-ins", "Rewards",
-        "Vouchers", "Products", "Places", "Outings", "Tiers",
+        "Vouchers", "Products", "Places", "Outings", "Challenges", "Collections", "Tiers",
     ]  # fmt: skip
     links = [item["link"] for group in groups for item in group["items"]]
     assert {client.get(link).status_code for link in links} == {200}

@@ -10,7 +10,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.utils import timezone
 
-from loyalty import auditing, checkins, ledger, outings, rewards
+from loyalty import appeals, auditing, challenges, checkins, ledger, outings, rewards
 from loyalty.models import CheckIn, Entry, Purchase
 from loyalty.returns import ReturnedLine, record
 from members import consents, devices, interests, joining, privacy, signing_in
@@ -59,6 +59,13 @@ def zaphodia() -> Member:
     rewards.redeem(member=member, slug="tenner", now=NOW)
     report = checkins.Report(**PEAK, accuracy_m=9, occurred_at=NOW, nonce="her-phones-nonce")
     checkins.check_in(member=member, report=report, now=NOW)
+    there = checkins.Report(**PEAK, accuracy_m=9, occurred_at=NOW, is_mocked=True)
+    held = checkins.check_in(member=member, report=there, now=NOW).check_in
+    CheckIn.objects.filter(pk=held.pk).update(status="held")
+    text = "Ask Zaphodia Quuxington, she was there"
+    appeals.appeal(member=member, check_in_id=held.pk, text=text, now=NOW)
+    factories.challenge(target=1, points=0)
+    challenges.join(member=member, slug="summer", now=NOW)
     factories.outing()
     outings.register(member=member, code="ridge", now=NOW)
     interests.state(member=member, levels={"snow": 1.0}, now=NOW)
@@ -199,7 +206,7 @@ def test_books_are_kept_and_still_balance(zaphodia: Member) -> None:
 
 def test_where_she_stood_is_forgotten_and_that_she_was_there_is_not(zaphodia: Member) -> None:
     erase(zaphodia)
-    row = CheckIn.objects.get()
+    row = CheckIn.objects.get(status="awarded")
     assert (row.latitude, row.longitude, row.nonce, row.points) == (None, None, None, 50)
 
 

@@ -131,5 +131,5 @@ def test_kinds_that_only_cairn_reports_are_not_open() -> None:
     closed = interactions.kinds().keys() - interactions.kinds(open_only=True).keys()
     assert closed == {
         "purchase", "outing", "check-in", "survey-answer", "review", "photo", "challenge", "open",
-        "birthday", "referral", "points-expiring", "tier-change",
+        "birthday", "referral", "points-expiring", "check-in-reviewed", "tier-change",
     }  # fmt: skip

@@ -213,6 +213,9 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "BulkStatus": ["recorded", "repeated", "refused"],
+        "CheckInStatus": ["awarded", "held", "no_award"],
+        "TillOutcome": "loyalty.models.till_event.TillEvent.Outcome",
         "HoldState": "loyalty.models.hold.Hold.State",
         "RedemptionState": "loyalty.models.reward.Redemption.State",
         "VoucherState": "loyalty.models.voucher.Voucher.State",

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from django.db import transaction
+
 from config.errors import Invalid
-from loyalty import acts
+from loyalty import accounts, acts, challenges
 from loyalty.catalog import look_up
 from loyalty.models import Place
 from members import interactions
@@ -57,7 +59,15 @@ def report(reports: Sequence[Report], *, now: datetime, open_only: bool = True) 
         interactions.check_time(
             occurred_at=said.occurred_at, now=now, pointer=f"{where}/occurred_at"
         )
-    return acts.record(facts(reports, interests=interests), now=now)
+    people = sorted({said.member_id for said in reports})
+    with transaction.atomic(savepoint=False):
+        is_counted = challenges.counts_interactions(at=now)
+        if is_counted:
+            accounts.lock(people)  # Before the interests they teach, as in every room.
+        recorded = acts.record(facts(reports, interests=interests), now=now)
+        if is_counted:
+            challenges.advance(member_ids=people, at=now)
+    return recorded
 
 
 def facts(reports: Sequence[Report], *, interests: dict[str, int]) -> list[interactions.Fact]:

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 
 from django.db import connection
+from django.db.models import Q
 
 from loyalty import earning
-from loyalty.models import EarnRule
+from loyalty.models import CapCounter, EarnRule
 
 type Key = tuple[int | None, str, str]
 
@@ -80,6 +81,22 @@ class Allowance(Counters):
                         [used for _, used in raised],
                     ],
                 )
+
+
+def left(*, rule: EarnRule, member_id: int, day: date) -> int | None:
+    """How many points the rule's caps leave at this moment, without a lock; None: no cap."""
+    caps = caps_of(rule=rule, member_id=member_id, day=day)
+    if not caps:
+        return None
+    used = {
+        (row.member_id, row.rule_slug, row.period): row.used
+        for row in CapCounter.objects.filter(
+            Q(member=member_id) | Q(member=None),
+            rule_slug=rule.slug,
+            period__in=[key[2] for key, _ in caps],
+        )
+    }
+    return min(max(cap - used.get(key, 0), 0) for key, cap in caps)
 
 
 def caps_of(*, rule: EarnRule, member_id: int, day: date) -> list[tuple[Key, int]]:

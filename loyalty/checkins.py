@@ -7,22 +7,31 @@ check-ins of one member are judged one after the other, under the account's lock
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from django.db import connection, transaction
+from django.db import transaction
 
-from config.errors import NotFound, Refusal
-from loyalty import awarding, earning, ledger, tiers, verification
+from config.errors import Invalid, NotFound, Refusal
+from loyalty import (
+    appeals,
+    awarding,
+    challenges,
+    check_in_history,
+    ledger,
+    offers,
+    tiers,
+    verification,
+)
 from loyalty import places as place_finder
-from loyalty.models import Account, CheckIn, EarnRule, Place
+from loyalty.models import Appeal, CheckIn, EarnRule, Place
 from members import interactions
-from members.models import Interest, Member
+from members.models import Member
 
 KEEP_POSITION = timedelta(days=30)
 WRONG_ZONE = timedelta(days=1)
+MOST_AT_ONCE = 50
 LIMITS = verification.Limits()
-
-type Decided = tuple[earning.ActFact, list[earning.Decision[EarnRule]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +65,7 @@ class NonceUsed(Refusal):
 
 
 def check_in(*, member: Member, report: Report, now: datetime) -> Judged:
-    """Judge and record a check-in; award its points when proven."""
+    """Judge and record a check-in; award its points when proven, and what it completes."""
     # A phone's clock may be wrong by its time zone: that is held. Another day is no clock's error.
     interactions.check_time(occurred_at=report.occurred_at, now=now + WRONG_ZONE)
     with transaction.atomic(savepoint=False):
@@ -65,7 +74,14 @@ def check_in(*, member: Member, report: Report, now: datetime) -> Judged:
                 raise NonceUsed("This nonce was used by an earlier check-in.")
             day = report.occurred_at.astimezone(ZoneInfo(member.zone)).date()
             near = _place(report)
-            history = _history(member, report, near.place if near else None, now)
+            history = check_in_history.of(
+                member_id=member.pk,
+                place_id=near.place.pk if near else None,
+                day=day,
+                at=report.occurred_at,
+                latitude=report.latitude,
+                longitude=report.longitude,
+            )
             verdict = _judge(report, near, history, now)
             row = CheckIn(
                 member=member,
@@ -90,18 +106,41 @@ def check_in(*, member: Member, report: Report, now: datetime) -> Judged:
                 _pay(row, decision, book)
         if row.points and near is not None:
             _remember(row, near.place, now)
+        balances = challenges.advance(member_ids=[member.pk], at=now).balances
     return Judged(
         check_in=row,
         place=near.place if near else None,
         distance_m=near.distance_m if near else None,
         points=row.points,
-        balance=book.accounts[member.pk].balance,
-        explanation=_explain(row, near),
+        balance=balances.get(member.pk, book.accounts[member.pk].balance),
+        explanation=explain(row),
     )
 
 
+def check_in_many(
+    *, member: Member, reports: Sequence[Report], now: datetime
+) -> list[Judged | Refusal]:
+    """Check-ins made offline, judged in the order of time; answers in the order given.
+
+    A refused one leaves nothing behind and stops none of the others.
+    """
+    if not 0 < len(reports) <= MOST_AT_ONCE:
+        raise Invalid(f"From 1 to {MOST_AT_ONCE} check-ins at once.", pointer="/check_ins")
+    answers: dict[int, Judged | Refusal] = {}
+    for number in sorted(range(len(reports)), key=lambda n: reports[n].occurred_at):
+        try:
+            with transaction.atomic():
+                answers[number] = check_in(member=member, report=reports[number], now=now)
+        except Refusal as refusal:
+            answers[number] = refusal
+    return [answers[number] for number in range(len(reports))]
+
+
 def review(*, check_in: CheckIn, is_genuine: bool, now: datetime) -> CheckIn:
-    """Decide a held check-in: pay it, or close it without points. Deciding again is refused."""
+    """Decide a held check-in: pay it, or close it without points. Deciding again is refused.
+
+    The member is told by an interaction `check-in-reviewed`, whose category is the outcome.
+    """
     with transaction.atomic():
         with ledger.open_book([check_in.member_id], now=now) as book:
             row = CheckIn.objects.select_related("place", "member").get(pk=check_in.pk)
@@ -119,37 +158,15 @@ def review(*, check_in: CheckIn, is_genuine: bool, now: datetime) -> CheckIn:
                 _pay(row, decision, book)
             else:
                 row.status = CheckIn.Status.NO_AWARD
-                row.reason = "already_today" if is_genuine and paid else "not_accepted"
+                row.reason = "not_accepted"
+                if is_genuine and place is not None:
+                    row.reason = "already_today" if paid else "reviewed"
                 row.save(update_fields=["status", "reason"])
         if row.status == CheckIn.Status.AWARDED and place is not None:
             _remember(row, place, now)
+        _tell(row, is_genuine=is_genuine, now=now)
+        challenges.advance(member_ids=[row.member_id], at=now)
     return row
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What a check-in at a place gives a member at this moment."""
-
-    points: int
-    interests: list[str]
-
-
-def offers(*, member: Member, places: Sequence[Place], now: datetime) -> dict[int, Offer]:
-    """The offers of places to a member, by place id; a constant number of queries."""
-    rules = awarding.rules_of(EarnRule.Fact.CHECK_IN)
-    account = Account.objects.select_related("tier").filter(pk=member.pk).first()
-    tier = account.tier.slug if account and account.tier else ""
-    ids = [place.pk for place in places]
-    taught: dict[int, list[str]] = {pk: [] for pk in ids}
-    for pk, slug in Interest.objects.filter(places__in=ids).values_list("places", "slug"):
-        taught[pk].append(slug)
-    found = {}
-    for place in places:
-        decided = _decided(place, taught[place.pk], rules=rules, tier=tier, at=now)
-        found[place.pk] = Offer(
-            sum(d.points for d in decided[1]) if decided else 0, sorted(taught[place.pk])
-        )
-    return found
 
 
 def forget_positions(*, now: datetime) -> int:
@@ -202,66 +219,14 @@ def _judge(
     )
 
 
-def _history(
-    member: Member, report: Report, place: Place | None, now: datetime
-) -> verification.History:
-    """What the member's earlier check-ins say, in one query."""
-    day = report.occurred_at.astimezone(ZoneInfo(member.zone)).date()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _HISTORY,
-            {
-                "member": member.pk,
-                "place": place.pk if place else None,
-                "day": day,
-                "year": day.replace(month=1, day=1),
-                "latitude": report.latitude,
-                "longitude": report.longitude,
-                "at": report.occurred_at,
-            },
-        )
-        row = cursor.fetchone()
-    last = None
-    if row[5] is not None:
-        last = verification.Fix(
-            latitude=row[5], longitude=row[6], accuracy_m=row[7], occurred_at=row[8]
-        )
-    return verification.History(
-        last_fix=last,
-        repeats_exact_position=row[0] > 0,
-        check_ins_today=row[1],
-        awards_here_today=row[2],
-        awards_here_this_year=row[3],
-        awards_today=row[4],
-    )
-
-
-def _decide(row: CheckIn, place: Place, book: ledger.Book) -> Decided | None:
+def _decide(row: CheckIn, place: Place, book: ledger.Book) -> offers.Decided | None:
     rules = awarding.rules_of(EarnRule.Fact.CHECK_IN)
     tier = awarding.tier_of(row.member_id, book=book)
     slugs = list(place.interests.values_list("slug", flat=True))
-    return _decided(place, slugs, rules=rules, tier=tier, at=row.occurred_at)
+    return offers.decided(place, slugs, rules=rules, tier=tier, at=row.occurred_at)
 
 
-def _decided(
-    place: Place, interests: Sequence[str], *, rules: Sequence[EarnRule], tier: str, at: datetime
-) -> Decided | None:
-    """A place is worth one award, that of the first rule which speaks of it, and its multiples."""
-    if place.points == 0:
-        return None
-    fact = earning.ActFact(
-        occurred_at=at,
-        subject=place.code,
-        interests=frozenset(interests),
-        tier=tier,
-        points=place.points,
-        is_single=True,
-    )
-    decisions = earning.decide(rules=rules, fact=fact)
-    return (fact, decisions) if decisions else None
-
-
-def _pay(row: CheckIn, decided: Decided, book: ledger.Book) -> None:
+def _pay(row: CheckIn, decided: offers.Decided, book: ledger.Book) -> None:
     fact, decisions = decided
     claim = awarding.Claim(member_id=row.member_id, fact_id=row.pk, zone=row.member.zone, fact=fact)
     paid = awarding.pay(
@@ -269,7 +234,8 @@ def _pay(row: CheckIn, decided: Decided, book: ledger.Book) -> None:
     )
     row.points = sum(award.points for award in paid.get(row.pk, ()))
     if not row.points:
-        row.status, row.reason = CheckIn.Status.NO_AWARD, "limit_reached"
+        row.status = CheckIn.Status.NO_AWARD
+        row.reason = row.reason if row.reason == "reviewed" else "limit_reached"
     row.save(update_fields=["points", "status", "reason"])
 
 
@@ -290,33 +256,44 @@ def _remember(row: CheckIn, place: Place, now: datetime) -> None:
     tiers.qualify(member_ids=[row.member_id], at=now)
 
 
-def _explain(row: CheckIn, near: place_finder.Near | None) -> str:
-    if near is None:
+def _tell(row: CheckIn, *, is_genuine: bool, now: datetime) -> None:
+    appeal = Appeal.objects.filter(check_in=row, decided_at__isnull=True).first()
+    if appeal is not None:
+        appeal.decided_at, appeal.is_upheld = now, is_genuine
+        appeal.save(update_fields=["decided_at", "is_upheld"])
+    told = interactions.Fact(
+        member_id=row.member_id,
+        kind="check-in-reviewed",
+        occurred_at=now,
+        reference=f"appeal:{appeal.pk}" if appeal else f"check-in:{row.pk}",
+        place=row.place.code if row.place else None,
+        category="accepted" if is_genuine else "declined",
+        value=Decimal(row.points),
+    )
+    interactions.record([told], now=now)
+
+
+def explain(row: CheckIn) -> str:
+    """The verdict on a check-in in one kind sentence for the member."""
+    if row.place is None:
         return "There is no place to check in at within 100 km."
-    if row.reason == "no_points_here":
-        return f"You are at {near.place.name}, which gives no points at present."
+    is_reopened = row.status == CheckIn.Status.HELD and row.reason in appeals.DOUBTFUL
+    is_unpaid = row.status == CheckIn.Status.NO_AWARD and row.reason == "reviewed"
+    reason = "reopened" if is_reopened else "unpaid" if is_unpaid else row.reason
+    if reason in _SENTENCES:
+        return _SENTENCES[reason].format(place=row.place.name)
     return verification.explain(
-        reason=row.reason, distance_m=near.distance_m, place=near.place.name, limits=LIMITS
+        reason=row.reason,
+        distance_m=row.distance_m or 0.0,
+        place=row.place.name,
+        limits=LIMITS,
     )
 
 
-_HISTORY = """
-SELECT count(*) FILTER (WHERE c.latitude IS NOT NULL
-                          AND round(c.latitude::numeric, 6) = round(%(latitude)s::numeric, 6)
-                          AND round(c.longitude::numeric, 6) = round(%(longitude)s::numeric, 6)
-                          AND status <> 'no_award'),
-       count(*) FILTER (WHERE local_day = %(day)s),
-       count(*) FILTER (WHERE local_day = %(day)s AND place_id = %(place)s
-                          AND status = 'awarded'),
-       count(*) FILTER (WHERE local_day >= %(year)s AND place_id = %(place)s
-                          AND status = 'awarded'),
-       count(*) FILTER (WHERE local_day = %(day)s AND status = 'awarded'),
-       max(last.latitude), max(last.longitude), max(last.accuracy_m), max(last.occurred_at)
-  FROM (SELECT 1) AS one
-  LEFT JOIN loyalty_checkin c ON c.member_id = %(member)s
-        AND c.local_day >= least(%(year)s::date, %(day)s::date - 31)
-  LEFT JOIN LATERAL (
-        SELECT latitude, longitude, accuracy_m, occurred_at FROM loyalty_checkin
-         WHERE member_id = %(member)s AND latitude IS NOT NULL
-         ORDER BY abs(extract(epoch FROM occurred_at - %(at)s)) LIMIT 1) AS last ON true
-"""
+_SENTENCES = {
+    "reopened": "Somebody takes another look at your check-in at {place}: points pending.",
+    "no_points_here": "You are at {place}, which gives no points at present.",
+    "reviewed": "Somebody took a look: you were at {place}, and your points are in your account.",
+    "unpaid": "Somebody took a look: you were at {place}, where there were no points to get.",
+    "not_accepted": "Somebody took a look and could not tell that you were at {place}.",
+}

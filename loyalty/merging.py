@@ -34,6 +34,9 @@ TABLES: Mapping[str, str] = {
         "o.nonce = t.nonce OR o.place_id = t.place_id AND o.local_day = t.local_day"
         " AND o.status = 'awarded' AND t.status = 'awarded'"
     ),
+    "loyalty_appeal": "false",
+    "loyalty_challengejoining": "o.challenge_id = t.challenge_id",
+    "loyalty_challengecompletion": "o.challenge_id = t.challenge_id",
     "loyalty_registration": "o.outing_id = t.outing_id",
     "loyalty_post": (
         "o.kind = t.kind AND (o.product_id = t.product_id OR o.place_id = t.place_id)"

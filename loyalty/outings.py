@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import F, Prefetch, Q
 
 from config.errors import NotFound, Refusal
-from loyalty import accounts, awarding, codes, earning, ledger, tiers
+from loyalty import accounts, awarding, challenges, codes, earning, ledger, tiers
 from loyalty.models import Account, EarnRule, Outing, Registration
 from members import interactions
 from members.models import Member
@@ -170,7 +170,8 @@ def _record(outing: Outing, member: Member, now: datetime) -> Attended:
     )
     interactions.record([came], now=now)
     tiers.qualify(member_ids=[member.pk], at=now)
-    return Attended(row, account.balance, is_new=True)
+    balances = challenges.advance(member_ids=[member.pk], at=now).balances
+    return Attended(row, balances.get(member.pk, account.balance), is_new=True)
 
 
 def _listed(rows: Sequence[Outing], *, member: Member) -> list[Listed]:

@@ -14,11 +14,21 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from config.errors import Refusal
-from loyalty import accounts, awarding, discounts, ledger, purchase_rows, tender, tiers, vouchers
+from loyalty import (
+    accounts,
+    awarding,
+    challenges,
+    discounts,
+    ledger,
+    purchase_rows,
+    tender,
+    tiers,
+    vouchers,
+)
 from loyalty.awarding import Awarded
 from loyalty.baskets import Basket, check, fact_of, interaction_of
 from loyalty.catalog import Catalog, look_up
-from loyalty.models import Account, Award, EarnRule, Hold, Purchase, PurchaseLine, Tier
+from loyalty.models import Award, EarnRule, Hold, Purchase, PurchaseLine, Tier
 from members import interactions
 
 
@@ -81,17 +91,20 @@ def record_many(
         fresh = [(basket, ids[number]) for number, basket in enumerate(ordered) if number in ids]
         awarded = _award(fresh, book=book, rules=rules, catalog=catalog)
     interactions.record([interaction_of(b, pk, catalog) for b, pk in fresh], now=now)
+    balances = {pk: account.balance for pk, account in book.accounts.items()}
     if fresh and with_points:
-        tiers.qualify(member_ids=[basket.member_id for basket, _ in fresh], at=now)
+        buyers = {basket.member_id for basket, _ in fresh}
+        tiers.qualify(member_ids=sorted(buyers), at=now)
+        balances |= challenges.advance(member_ids=buyers, at=now).balances
     receipts: dict[int, Receipt] = {}
     for number, basket in enumerate(ordered):
         if number in ids:
             awards = awarded.get(ids[number], ())
-            balance = book.accounts[basket.member_id].balance
+            balance = balances[basket.member_id]
             receipts[order[number]] = Receipt(
                 ids[number], True, awards, sum(a.points for a in awards), balance
             )
-    for number, receipt in _repeated(ordered, ids, book.accounts).items():
+    for number, receipt in _repeated(ordered, ids, balances).items():
         receipts[order[number]] = receipt
     return [receipts[number] for number in range(len(baskets))]
 
@@ -194,7 +207,7 @@ def _firsts(fresh: Sequence[tuple[Basket, int]]) -> set[int]:
 
 
 def _repeated(
-    baskets: Sequence[Basket], ids: Mapping[int, int], accounts: Mapping[int, Account]
+    baskets: Sequence[Basket], ids: Mapping[int, int], balances: Mapping[int, int]
 ) -> dict[int, Receipt]:
     """Receipts of purchases recorded before, from what was awarded then."""
     missing = [number for number in range(len(baskets)) if number not in ids]
@@ -224,7 +237,7 @@ def _repeated(
     for number in missing:
         pk = known[baskets[number].origin, baskets[number].reference]
         given = awards.get(pk, ())
-        balance = accounts[baskets[number].member_id].balance
+        balance = balances[baskets[number].member_id]
         result[number] = Receipt(pk, False, given, sum(a.points for a in given), balance)
     return result
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from loyalty import (
     acts,
+    challenges,
     checkins,
     expiry,
     guests,
@@ -40,6 +41,7 @@ NIGHTLY: dict[str, Sweep] = {
     "referrals counted": referrals.pay_kept,
     "profiles complete": lambda *, now: profiles.complete(now=now),
     "guests' receipts dropped": guests.drop,
+    "challenges completed": challenges.complete_missed,
 }
 
 

@@ -19,7 +19,7 @@ def sweep() -> None:
 
 @shared_task
 def sweep_nightly() -> None:
-    """Tiers whose points have left the window, points of the silent, warnings ahead."""
+    """Tiers whose points have left the window, points of the silent, warnings, challenges."""
     now = timezone.now()
     for verb in sweeping.NIGHTLY.values():
         verb(now=now)

@@ -111,6 +111,15 @@ def _refusal(
     reach = 0.0 if spot.boundary is not None else spot.radius_m or 0.0
     if distance - min(_metres(claim.accuracy_m), limits.max_accuracy_m) > reach:
         return "too_far"
+    if spent := exhausted(history=history, limits=limits):
+        return spent
+    if claim.received_at - claim.occurred_at > limits.max_offline:
+        return "too_late"
+    return None
+
+
+def exhausted(*, history: History, limits: Limits) -> str | None:
+    """Why being there again gives nothing, whoever is there and however well it is proven."""
     if history.awards_here_today >= limits.max_awards_here_per_day:
         return "already_today"
     if (
@@ -119,8 +128,6 @@ def _refusal(
         or history.check_ins_today >= limits.max_check_ins_per_day
     ):
         return "limit_reached"
-    if claim.received_at - claim.occurred_at > limits.max_offline:
-        return "too_late"
     return None
 
 

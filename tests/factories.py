@@ -20,9 +20,11 @@ from rest_framework.test import APIClient
 
 from campaigns import files, launching
 from campaigns.models import Campaign, Delivery, InboxMessage, Journey, Step
-from loyalty import baskets, ledger, places, purchases, rewards
+from loyalty import baskets, challenge_terms, ledger, places, purchases, rewards
 from loyalty.models import (
     Account,
+    Challenge,
+    Collection,
     EarnRule,
     Entry,
     Outing,
@@ -112,6 +114,22 @@ def outing(code: str = "ridge", *, interests: Sequence[str] = (), **said: Any) -
     times = {"starts_at": starts_at, "ends_at": starts_at + timedelta(hours=3)}
     row = Outing.objects.create(code=code, name=code.title(), **{**times, **said})
     row.interests.set(Interest.objects.filter(slug__in=interests))
+    return row
+
+
+def collection(slug: str = "huts", *places: Place, **said: Any) -> Collection:
+    row = Collection.objects.create(slug=slug, **{"name": slug.title(), **said})
+    row.places.set(places)
+    return row
+
+
+def challenge(slug: str = "summer", **said: Any) -> Challenge:
+    """Two check-ins within sixty days around NOW, unless told otherwise."""
+    times = {"starts_at": NOW - timedelta(days=30), "ends_at": NOW + timedelta(days=30)}
+    facts = {"name": slug.title(), "counts": "check_in", "target": 2}
+    row = Challenge(slug=slug, **{**times, **facts, **said})
+    challenge_terms.check(row)
+    row.save()
     return row
 
 

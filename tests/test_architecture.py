@@ -22,8 +22,9 @@ PLUMBING = {"config.api", "config.admin", "config.nudging"}
 # Arithmetic and judgement: what they answer depends on what they are asked alone.
 PURE = {
     "members.arrays", "members.region_keys", "members.regions", "members.scoring",
-    "loyalty.boundaries", "loyalty.breakage", "loyalty.discounts", "loyalty.earning",
-    "loyalty.keeping", "loyalty.pictures", "loyalty.terms", "loyalty.verification",
+    "loyalty.boundaries", "loyalty.breakage", "loyalty.counting", "loyalty.discounts",
+    "loyalty.earning", "loyalty.keeping", "loyalty.pictures", "loyalty.terms",
+    "loyalty.verification",
     "campaigns.entries", "campaigns.holdouts", "campaigns.lift", "campaigns.students_t",
     "campaigns.timing",
 }  # fmt: skip

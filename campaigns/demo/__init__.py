@@ -22,7 +22,17 @@ from campaigns import clock, files, launching
 from campaigns.demo import people
 from campaigns.models import Campaign
 from loyalty import baskets, behaviour, checkins, places, purchases, rewards
-from loyalty.models import Outing, Place, PointsPolicy, Product, Reward, Session, Tier
+from loyalty.models import (
+    Challenge,
+    Collection,
+    Outing,
+    Place,
+    PointsPolicy,
+    Product,
+    Reward,
+    Session,
+    Tier,
+)
 from members import signing_in
 from members.models import Device, Interest, Member, Programme, Store, User
 
@@ -62,6 +72,7 @@ def load(*, now: datetime) -> dict[str, int]:
     _staff()
     _rewards_and_tiers()
     _what_is_on(now=now)
+    _challenges(now=now)
     members = people.enrol(chance, now=now - HISTORY)
     people.enrol_alex(now=now - timedelta(days=90))
     _devices(members, now=now)
@@ -144,6 +155,44 @@ def _what_is_on(*, now: datetime) -> None:
             capacity=30,
         )
         outing.interests.set(Interest.objects.filter(slug=interest))
+
+
+def _challenges(*, now: datetime) -> None:
+    bay = Collection.objects.create(
+        slug="bay-lookouts",
+        name="Lookouts around the Bay",
+        description="Four places from which to see the ocean, the city or both.",
+    )
+    codes = ("slacker-hill", "mount-tamalpais", "lands-end", "mount-diablo")
+    bay.places.set(Place.objects.filter(code__in=codes))
+    times: dict[str, Any] = {
+        "starts_at": now - timedelta(days=60),
+        "ends_at": now + timedelta(days=30),
+    }
+    Challenge.objects.create(
+        slug="three-lookouts",
+        name="Three lookouts this season",
+        description="Check in at three of the four lookouts around the Bay.",
+        picture="summit",
+        counts=Challenge.Counts.CHECK_IN,
+        how=Challenge.How.DISTINCT,
+        unit=Challenge.Unit.PLACE,
+        target=3,
+        collection=bay,
+        points=200,
+        **times,
+    )
+    Challenge.objects.create(
+        slug="out-and-equipped",
+        name="Two sorts of gear",
+        description="Buy in two categories before the season ends.",
+        picture="boots",
+        counts=Challenge.Counts.PURCHASE,
+        how=Challenge.How.DISTINCT,
+        unit=Challenge.Unit.CATEGORY,
+        target=2,
+        **times,
+    )
 
 
 def _devices(members: Sequence[Member], *, now: datetime) -> None:

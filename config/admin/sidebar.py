@@ -102,6 +102,13 @@ GROUPS: tuple[tuple[str, bool, tuple[Link, ...]], ...] = (
             ),
             Link("Reviews and photos", "loyalty_post_changelist", "reviews", "loyalty.view_post"),
             Link("Referrals", "loyalty_referral_changelist", "handshake", "loyalty.view_referral"),
+            Link("Challenges", "loyalty_challenge_changelist", "flag", "loyalty.view_challenge"),
+            Link(
+                "Collections",
+                "loyalty_collection_changelist",
+                "collections_bookmark",
+                "loyalty.view_collection",
+            ),
             Link("Tiers", "loyalty_tier_changelist", "stairs", "loyalty.view_tier"),
             Link(
                 "Points policy",

@@ -2,6 +2,7 @@
 
 from loyalty.admin import (
     catalog,
+    challenges,
     check_ins,
     earn_rules,
     ledger,
@@ -21,6 +22,7 @@ from loyalty.admin import (
 
 __all__ = [
     "catalog",
+    "challenges",
     "check_ins",
     "earn_rules",
     "ledger",

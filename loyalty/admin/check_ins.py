@@ -5,19 +5,20 @@ from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.text import Truncator
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from config.admin.columns import shown
 from config.admin.rows import ReadOnlyAdmin, staff_of
 from config.errors import Refusal
 from loyalty import checkins
-from loyalty.models import CheckIn
+from loyalty.models import Appeal, CheckIn
 from members.models import User
 
 WHY = {
@@ -38,6 +39,7 @@ WHY = {
     "accuracy_poor": "The phone did not know where it was to within 100 m.",
     "late": "Made offline and reported later.",
 }
+HEARD = F("appealed_at").asc(nulls_last=True)  # Who appealed first is heard first.
 TONES = {"awarded": "success", "held": "warning", "no_award": ""}
 
 
@@ -53,6 +55,7 @@ class CheckInAdmin(ReadOnlyAdmin):
         "occurred_at",
         "verdict",
         "points",
+        "appeal",
     )
     list_filter = ("status", ("recorded_at", RangeDateTimeFilter))
     list_filter_submit = True
@@ -65,6 +68,19 @@ class CheckInAdmin(ReadOnlyAdmin):
     )
     actions = ("accept", "decline")
     when_empty = "Nobody has checked in yet. Places are where members do that with their phones."
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[CheckIn]":
+        waiting = Appeal.objects.filter(check_in=OuterRef("pk"), decided_at__isnull=True)
+        rows: QuerySet[CheckIn] = super().get_queryset(request)
+        return rows.annotate(
+            appealed_at=Subquery(waiting.values("made_at")),
+            appeal_text=Subquery(waiting.values("text")),
+        )
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """The queue has appeals on top; all check-ins are too many to look for them."""
+        is_queue = request.GET.get("status__exact") == CheckIn.Status.HELD
+        return (HEARD, "-pk") if is_queue else self.ordering
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.review_view)
@@ -91,6 +107,7 @@ class CheckInAdmin(ReadOnlyAdmin):
             "why": WHY.get(row.reason, row.reason),
             "may_review": is_held and self.has_review_permission(request),
             "is_own": is_own(row, staff_of(request)),
+            "appeals": row.appeals.all(),
         }
         return TemplateResponse(request, "loyalty/admin/check_in.html", context)
 
@@ -103,7 +120,7 @@ class CheckInAdmin(ReadOnlyAdmin):
         if said in ("accept", "decline"):
             self._decide(request, row, is_genuine=said == "accept")
         held = self.get_queryset(request).filter(status=CheckIn.Status.HELD)
-        following = held.order_by("recorded_at").first()
+        following = held.order_by(HEARD, "recorded_at").first()
         if following is None:
             messages.info(request, "Nothing waits for a review any more.")
             return HttpResponseRedirect(reverse("admin:loyalty_checkin_changelist"))
@@ -124,7 +141,7 @@ class CheckInAdmin(ReadOnlyAdmin):
         rows = self.get_queryset(request).select_related("member", "place")
         if not self.has_view_permission(request) or not object_id.isdecimal():
             rows = rows.none()
-        return cast("CheckIn", get_object_or_404(rows, pk=object_id))
+        return get_object_or_404(rows, pk=object_id)
 
     def _decide(self, request: HttpRequest, row: CheckIn, *, is_genuine: bool) -> None:
         if is_own(row, staff_of(request)):
@@ -153,6 +170,10 @@ class CheckInAdmin(ReadOnlyAdmin):
     @shown(description="why")
     def why(self, row: CheckIn) -> str:
         return WHY.get(row.reason, row.reason)
+
+    @shown(description="appeal")
+    def appeal(self, row: CheckIn) -> str:
+        return Truncator(cast("Any", row).appeal_text or "").chars(80)
 
     @shown(description="verdict", ordering="status", label=TONES)
     def verdict(self, row: CheckIn) -> tuple[str, str]:

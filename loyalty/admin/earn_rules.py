@@ -40,15 +40,15 @@ ASKS = {
 }
 
 
-def _stores() -> Choices:
+def offered_stores() -> Choices:
     return list(Store.objects.values_list("code", "name"))
 
 
-def _interests() -> Choices:
+def offered_interests() -> Choices:
     return list(Interest.objects.values_list("slug", "name"))
 
 
-def _tiers() -> Choices:
+def offered_tiers() -> Choices:
     return list(Tier.objects.values_list("slug", "name"))
 
 
@@ -57,7 +57,7 @@ def _rules() -> Choices:
     return list(named.distinct("slug").values_list("slug", "name"))
 
 
-def _categories() -> Choices:
+def offered_categories() -> Choices:
     used = Product.objects.exclude(category="").order_by("category")
     return [(name, name) for name in used.values_list("category", flat=True).distinct()]
 
@@ -66,15 +66,15 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
     of_rules = ChipsField(
         choices=_rules, label="Of rules", help_text="Multiplies what these give. Empty: all others."
     )
-    stores = ChipsField(choices=_stores, label="Stores", help_text="Empty: everywhere.")
+    stores = ChipsField(choices=offered_stores, label="Stores", help_text="Empty: everywhere.")
     channels = ChipsField(
         choices=lambda: CHANNELS, label="Channels", help_text="Empty: through every channel."
     )
     categories = ChipsField(
-        choices=_categories, label="Categories", help_text="Empty: of every category."
+        choices=offered_categories, label="Categories", help_text="Empty: of every category."
     )
     interests = ChipsField(
-        choices=_interests,
+        choices=offered_interests,
         label="Interests",
         help_text="Products or places that teach one of these. Empty: all.",
     )
@@ -86,7 +86,9 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text="Codes of places, outings, surveys or challenges, or kinds of interaction,"
         " separated by commas. Empty: all.",
     )
-    tiers = ChipsField(choices=_tiers, label="Tiers", help_text="Empty: members of every tier.")
+    tiers = ChipsField(
+        choices=offered_tiers, label="Tiers", help_text="Empty: members of every tier."
+    )
     skus = SimpleArrayField(
         forms.CharField(max_length=64),
         label="Products",

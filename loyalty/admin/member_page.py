@@ -20,7 +20,7 @@ from config.admin.contributions import (
     adds_badges,
     adds_panels,
 )
-from loyalty import checkins, tiers
+from loyalty import offers, tiers
 from loyalty.admin import check_ins, ledger
 from loyalty.models import CheckIn, Entry, Lot, Place, Purchase, Voucher
 from members import roles
@@ -151,7 +151,7 @@ def _place_hint(member: Member, code: str, now: datetime) -> CardHint | None:
     place = Place.objects.filter(code=code, is_open=True).first()
     if place is None:
         return None
-    offer = checkins.offers(member=member, places=[place], now=now)[place.pk]
+    offer = offers.at_places(member=member, places=[place], now=now)[place.pk]
     return CardHint(
         title=f"Worth going to: {place.name}",
         text=place.story,

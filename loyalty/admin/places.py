@@ -61,7 +61,10 @@ class PlaceAdmin(Admin):
     search_fields = ("name__icontains", "code__istartswith")
     autocomplete_fields = ("interests",)
     fieldsets = (
-        (None, {"fields": ("name", "code", "is_open", "points", "interests", "story")}),
+        (
+            None,
+            {"fields": ("name", "code", "is_open", "points", "interests", "description", "story")},
+        ),
         (
             "Where",
             {"fields": (("latitude", "longitude"), "radius_m", "boundary")},

@@ -1,5 +1,6 @@
-"""/places/ and /check-ins/: where to go, and having been there."""
+"""/places/ and /collections/: where to go, and where one has been."""
 
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -9,11 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.api import callers, writes
-from config.api.fields import Flag, Moment, Number, Text
-from config.api.serializers import StrictSerializer, read, read_query
-from config.nudging import nudge
-from loyalty import checkins, places
+from config.api import callers
+from config.api.serializers import StrictSerializer, read_query
+from loyalty import offers, place_pages, places
 
 MOST_PLACES = 100
 
@@ -39,26 +38,58 @@ class PlacesOut(serializers.Serializer[Any]):
     results = PlaceOut(many=True)
 
 
-class CheckInIn(StrictSerializer):
-    latitude = Number(min_value=-90, max_value=90)
-    longitude = Number(min_value=-180, max_value=180)
-    accuracy_m = Number(min_value=0, max_value=100_000)
-    occurred_at = Moment()
-    place = Text(max_length=64, required=False)
-    mocked = Flag(default=False)
-    nonce = Text(max_length=64, required=False)
+class NameOut(serializers.Serializer[Any]):
+    slug = serializers.SlugField()
+    name = serializers.CharField()
 
 
-class CheckInOut(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    status = serializers.ChoiceField(["awarded", "held", "no_award"])
-    reason = serializers.CharField(help_text="A stable word")
+class VisitsOut(serializers.Serializer[Any]):
+    count = serializers.IntegerField(help_text="Days on which the member was there")
+    last_at = serializers.DateTimeField(allow_null=True)
+
+
+class PlacePageOut(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    latitude = serializers.FloatField()
+    longitude = serializers.FloatField()
+    radius_m = serializers.FloatField(allow_null=True, help_text="Null: a boundary")
+    interests = serializers.ListField(child=serializers.SlugField())
+    points = serializers.IntegerField(help_text="What a check-in gives the member now")
+    reason = serializers.ChoiceField(
+        ["", "closed", "no_points_here", "already_today", "limit_reached"],
+        help_text="Why it gives none",
+    )
     explanation = serializers.CharField(help_text="The reason in a sentence")
-    place = serializers.CharField(allow_null=True)
-    place_name = serializers.CharField(allow_null=True)
-    distance_m = serializers.FloatField(allow_null=True)
-    points = serializers.IntegerField()
-    balance = serializers.IntegerField()
+    visits = VisitsOut()
+    collections = NameOut(many=True)
+    challenges = NameOut(many=True)
+
+
+class CollectionOut(serializers.Serializer[Any]):
+    slug = serializers.SlugField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    places_count = serializers.IntegerField()
+    visited_count = serializers.IntegerField(help_text="How many of them the member has been to")
+
+
+class CollectionsOut(serializers.Serializer[Any]):
+    next = serializers.CharField(allow_null=True)
+    results = CollectionOut(many=True)
+
+
+class SpotOut(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    name = serializers.CharField()
+    latitude = serializers.FloatField()
+    longitude = serializers.FloatField()
+    visited_at = serializers.DateTimeField(allow_null=True, help_text="For the first time")
+
+
+class CollectionPageOut(CollectionOut):
+    places = SpotOut(many=True)
 
 
 class Places(APIView):
@@ -78,7 +109,7 @@ class Places(APIView):
             radius_m=said["radius_km"] * 1_000,
             limit=MOST_PLACES,
         )
-        offers = checkins.offers(
+        worth = offers.at_places(
             member=callers.member_of(request),
             places=[found.place for found in near],
             now=timezone.now(),
@@ -93,8 +124,8 @@ class Places(APIView):
                         "latitude": found.place.latitude,
                         "longitude": found.place.longitude,
                         "distance_m": round(found.distance_m, 1),
-                        "interests": offers[found.place.pk].interests,
-                        "points": offers[found.place.pk].points,
+                        "interests": worth[found.place.pk].interests,
+                        "points": worth[found.place.pk].points,
                     }
                     for found in near
                 ],
@@ -102,38 +133,63 @@ class Places(APIView):
         )
 
 
-class CheckIns(APIView):
-    @extend_schema(request=CheckInIn, responses={201: CheckInOut})
-    def post(self, request: Request) -> Response:
-        said = read(CheckInIn, request)
-        report = checkins.Report(
-            latitude=said["latitude"],
-            longitude=said["longitude"],
-            accuracy_m=said["accuracy_m"],
-            occurred_at=said["occurred_at"],
-            place=said.get("place", ""),
-            is_mocked=said["mocked"],
-            nonce=said.get("nonce", ""),
+class PlacePage(APIView):
+    @extend_schema(operation_id="place_retrieve", responses=PlacePageOut)
+    def get(self, request: Request, code: str) -> Response:
+        found = place_pages.page(member=callers.member_of(request), code=code, now=timezone.now())
+        place = found.place
+        return Response(
+            {
+                "code": place.code,
+                "name": place.name,
+                "description": place.description,
+                "latitude": place.latitude,
+                "longitude": place.longitude,
+                "radius_m": place.radius_m,
+                "interests": found.interests,
+                "points": found.points,
+                "reason": found.reason,
+                "explanation": found.explanation,
+                "visits": {"count": found.visits, "last_at": _at(found.last_visit_at)},
+                "collections": [{"slug": c.slug, "name": c.name} for c in found.collections],
+                "challenges": [{"slug": c.slug, "name": c.name} for c in found.challenges],
+            }
         )
-        member = callers.member_of(request)
-
-        def check_in() -> tuple[int, dict[str, Any]]:
-            judged = checkins.check_in(member=member, report=report, now=timezone.now())
-            nudge("interactions")
-            return 201, _shown(judged)
-
-        return writes.answer_once(request, check_in)
 
 
-def _shown(judged: checkins.Judged) -> dict[str, Any]:
+class Collections(APIView):
+    @extend_schema(responses=CollectionsOut)
+    def get(self, request: Request) -> Response:
+        found = place_pages.shelves(member=callers.member_of(request))
+        return Response({"next": None, "results": [_shelf(one) for one in found]})
+
+
+class CollectionPage(APIView):
+    @extend_schema(operation_id="collection_retrieve", responses=CollectionPageOut)
+    def get(self, request: Request, slug: str) -> Response:
+        found, spots = place_pages.shelf(member=callers.member_of(request), slug=slug)
+        shown = [
+            {
+                "code": spot.place.code,
+                "name": spot.place.name,
+                "latitude": spot.place.latitude,
+                "longitude": spot.place.longitude,
+                "visited_at": _at(spot.visited_at),
+            }
+            for spot in spots
+        ]
+        return Response({**_shelf(found), "places": shown})
+
+
+def _shelf(found: place_pages.Shelf) -> dict[str, Any]:
     return {
-        "id": judged.check_in.pk,
-        "status": str(judged.check_in.status),
-        "reason": judged.check_in.reason,
-        "explanation": judged.explanation,
-        "place": judged.place.code if judged.place else None,
-        "place_name": judged.place.name if judged.place else None,
-        "distance_m": None if judged.distance_m is None else round(judged.distance_m, 1),
-        "points": judged.points,
-        "balance": judged.balance,
+        "slug": found.collection.slug,
+        "name": found.collection.name,
+        "description": found.collection.description,
+        "places_count": found.size,
+        "visited_count": found.been,
     }
+
+
+def _at(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

@@ -3,6 +3,8 @@
 from django.urls import URLPattern, URLResolver, path
 
 from loyalty.api import (
+    challenges,
+    check_ins,
     enrolment,
     interactions,
     me,
@@ -31,7 +33,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("members/lookup/", enrolment.Lookup.as_view()),
     path("me/points/entries/<int:entry_id>/why/", why.WhyThis.as_view()),
     path("places/", places.Places.as_view()),
-    path("check-ins/", places.CheckIns.as_view()),
+    path("places/<str:code>/", places.PlacePage.as_view()),
+    path("collections/", places.Collections.as_view()),
+    path("collections/<str:slug>/", places.CollectionPage.as_view()),
+    path("challenges/", challenges.Challenges.as_view()),
+    path("challenges/<str:slug>/join/", challenges.Joinings.as_view()),
+    path("check-ins/", check_ins.CheckIns.as_view()),
+    path("check-ins/bulk/", check_ins.BulkCheckIns.as_view()),
+    path("check-ins/<int:check_in_id>/appeal/", check_ins.Appeals.as_view()),
     path("outings/", outings.Outings.as_view()),
     path("outings/<str:code>/registration/", outings.Registrations.as_view()),
     path("outings/<str:code>/attendance/", outings.Attendance.as_view()),

@@ -35,6 +35,14 @@ def create(apps: Any, schema_editor: Any) -> None:
         valid_months=24,
     )
     rule.objects.create(
+        slug="challenges",
+        name="Doing what a challenge asks",
+        fact="challenge",
+        points=100,
+        per="fact",
+        valid_months=24,
+    )
+    rule.objects.create(
         slug="check-ins",
         name="Check-in at a place worth going to",
         fact="check_in",

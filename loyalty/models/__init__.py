@@ -1,7 +1,9 @@
 """What they bought, where they were, what we owe them."""
 
 from .account import Account, PointsPolicy, Tier
+from .appeal import Appeal
 from .catalog import Product
+from .challenge import Challenge, ChallengeCompletion, ChallengeJoining, Collection
 from .checkin import CheckIn
 from .earn_rule import Award, CapCounter, EarnRule
 from .entry import Entry
@@ -21,9 +23,14 @@ from .voucher import Terms, Voucher, VoucherUse
 
 __all__ = [
     "Account",
+    "Appeal",
     "Award",
     "CapCounter",
+    "Challenge",
+    "ChallengeCompletion",
+    "ChallengeJoining",
     "CheckIn",
+    "Collection",
     "EarnRule",
     "Entry",
     "Grant",

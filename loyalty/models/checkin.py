@@ -3,6 +3,17 @@
 from django.db import models
 from django.db.models import Q
 
+# No points because there were none to get: somebody was there all the same.
+UNPAID = ("limit_reached", "no_points_here")
+
+
+class CheckInQuerySet(models.QuerySet["CheckIn"]):
+    def counted(self) -> "CheckInQuerySet":
+        """Those that prove having been there, paid or not."""
+        seen = Q(reason__in=UNPAID, is_mocked=False) | Q(reason="reviewed")
+        unpaid = Q(seen, status=CheckIn.Status.NO_AWARD)
+        return self.filter(Q(status=CheckIn.Status.AWARDED) | unpaid)
+
 
 class CheckIn(models.Model):
     class Status(models.TextChoices):
@@ -28,6 +39,8 @@ class CheckIn(models.Model):
     status = models.CharField(max_length=8, choices=Status)
     reason = models.CharField(max_length=24)
     points = models.IntegerField(default=0)
+
+    objects = CheckInQuerySet.as_manager()
 
     class Meta:
         verbose_name = "check-in"

@@ -23,6 +23,7 @@ class Place(models.Model):
     points = models.PositiveIntegerField(
         null=True, blank=True, help_text="Empty: what the check-in rule gives. 0: none here."
     )
+    description = models.TextField(blank=True, help_text="For the place's own page in the app.")
     story = models.TextField(blank=True, help_text="A word about the place, for the greeting.")
     is_open = models.BooleanField(default=True, help_text="Accepts check-ins.")
     # The box around it, kept so that one index finds every candidate (place_by_box, migration).

@@ -33,6 +33,7 @@ KINDS = {
     "profile-complete": ("Profile completed", 0.0, 90, False),
     "referral": ("Recommended us", 0.0, 90, False),
     "referred": ("Came on a recommendation", 0.0, 90, False),
+    "check-in-reviewed": ("Check-in reviewed", 0.0, 90, False),
     "points-expiring": ("Points about to expire", 0.0, 90, False),
     "tier-change": ("Tier changed", 0.0, 90, False),
     "seat-found": ("Seat found for who waited", 0.0, 90, False),

@@ -10,7 +10,16 @@ from django.db.models import Model
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from loyalty import community, guests, outings, purchases, referrals, rewards, tender
+from loyalty import (
+    checkins,
+    community,
+    guests,
+    outings,
+    purchases,
+    referrals,
+    rewards,
+    tender,
+)
 from loyalty.models import Outing, TillEvent
 from members import households
 from members.models import ApiKey, Household, Member
@@ -105,14 +114,17 @@ class Scene:
         till = key.prefix if key else "another"
         return str(tender.hold(member=self.rich, points=50, till=till, now=now()).pk)
 
+    @cached_property
     def post(self) -> int:
         subject = community.Subject.named(place=self.place)
         return int(community.review(member=self.alex, subject=subject, stars=4, now=now()).pk)
 
+    @cached_property
     def referral_code(self) -> str:
         code: str = referrals.standing(member=self.alex).code
         return code
 
+    @cached_property
     def survey(self) -> str:
         questions = (
             {"key": "score", "kind": "scale"},
@@ -122,6 +134,23 @@ class Scene:
         )
         slug: str = factories.survey("feedback", *questions).slug
         return slug
+
+    @cached_property
+    def challenge(self) -> str:
+        times: dict[str, Any] = {
+            "starts_at": now() - timedelta(days=1),
+            "ends_at": now() + timedelta(days=9),
+        }
+        slug: str = factories.challenge(needs_joining=True, **times).slug
+        return slug
+
+    @cached_property
+    def check_in(self) -> int:
+        """A check-in of Alex's that waits for a review."""
+        report = checkins.Report(
+            **PEAK, accuracy_m=8.5, occurred_at=now(), place=self.place, is_mocked=True
+        )
+        return int(checkins.check_in(member=self.alex, report=report, now=now()).check_in.pk)
 
     @cached_property
     def place(self) -> str:
@@ -180,6 +209,13 @@ def event(scene: Scene, **said: Any) -> dict[str, Any]:
     return {**basket(scene), **facts, **said}
 
 
+def check_in(scene: Scene) -> dict[str, Any]:
+    return {
+        **PEAK, "accuracy_m": 8.5, "occurred_at": a_minute_ago(), "place": scene.place,
+        "mocked": False, "nonce": "n1",
+    }  # fmt: skip
+
+
 def interaction(scene: Scene, **said: Any) -> dict[str, Any]:
     facts = {"kind": "view", "occurred_at": a_minute_ago(), "reference": "i1", "sku": "tent"}
     return {"interactions": [{**facts, "interest": "hiking", "value": "19.90", **said}]}
@@ -222,12 +258,16 @@ WRITES = {
         "DELETE", lambda scene: f"/me/household/invitations/{scene.household}/", "app",
         status=204,
     ),
-    "check in": Write(
-        "POST", at("/check-ins/"), "app",
-        lambda scene: {
-            **PEAK, "accuracy_m": 8.5, "occurred_at": a_minute_ago(), "place": scene.place,
-            "mocked": False, "nonce": "n1",
-        }, 201,
+    "check in": Write("POST", at("/check-ins/"), "app", check_in, 201),
+    "check in later": Write(
+        "POST", at("/check-ins/bulk/"), "app", lambda scene: {"check_ins": [check_in(scene)]}
+    ),
+    "appeal": Write(
+        "POST", lambda scene: f"/check-ins/{scene.check_in}/appeal/", "app",
+        lambda scene: {"text": "I was there; ask the hut's keeper."}, 201,
+    ),
+    "join challenge": Write(
+        "POST", lambda scene: f"/challenges/{scene.challenge}/join/", "app", status=201
     ),
     "redeem": Write(
         "POST", at("/redemptions/"), "app", lambda scene: {"reward": scene.reward}, 201

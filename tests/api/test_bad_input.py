@@ -51,10 +51,14 @@ NO_OBJECTS = {
 
 NO_TEXT: list[Any] = [None, 5, True, [], {}, "", " ", "a\x00", "\ud800", "x" * 7_000]
 NO_NUMBER: list[Any] = [None, True, "", "ten", "NaN", [], {}, 2**63, -(2**63), 10**40]
+# Moments, but nothing of ours happened then.
+NO_TIME: list[Any] = [
+    "1066-10-14T09:00:00+00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00",
+    "2999-01-01T00:00:00+00:00",
+]  # fmt: skip
 NO_MOMENT: list[Any] = [
     *NO_TEXT, "yesterday", "2026-01-01", "2026-01-01T10:00:00", "2026-13-01T10:00:00+00:00",
-    "1066-10-14T09:00:00+00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00",
-    "2999-01-01T00:00:00+00:00", "2026-01-01T25:00:00+00:00",
+    *NO_TIME, "2026-01-01T25:00:00+00:00",
 ]  # fmt: skip
 NO_FLAG: list[Any] = [None, 0, 1, "", "true", "no", [], {}]
 WRONG: dict[str, list[Any]] = {
@@ -102,6 +106,8 @@ RIGHT: dict[str, dict[str, list[Any]]] = {
     "change preferences": {"preferred_channel": [""]},
     "report own interactions": {"place": ["nowhere"]},
     "report interactions": {"place": ["nowhere"]},
+    # Each of many is answered for itself; what cannot even be read stops them all.
+    "check in later": {"place": ["nowhere"], "occurred_at": NO_TIME},
     "enrol": {"country": ["XX"]},
     "buy": {"sku": ["", " "]},
     "answer survey": {"score": [5]},

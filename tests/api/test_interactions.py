@@ -86,7 +86,7 @@ def test_five_hundred_reports_cost_what_one_costs(
     factories.product("tent", interests=["camping"])
     for many in (1, 500):
         items = [view(f"{many}-{n}", sku="tent", interest="hiking") for n in range(many)]
-        with django_assert_num_queries(10 + 2):
+        with django_assert_num_queries(11 + 2):
             answer = phone.post(
                 INTERACTIONS, {"interactions": items}, headers={"Idempotency-Key": f"{many}"}
             )

@@ -99,7 +99,7 @@ def test_call_costs_the_same_for_ten_and_a_hundred(
     for one in people:
         factories.buy(one, "1")
     said = [factories.purchase_body(people[n % 10]) for n in range(many)]
-    with django_assert_num_queries(21):
+    with django_assert_num_queries(22):
         till.post(BULK, {"purchases": said}, headers={"Idempotency-Key": "k"})
 
 
@@ -181,9 +181,9 @@ def test_event_without_its_id_kind_or_moment_stops_the_call(
 def test_event_that_says_nonsense_is_a_conflict_that_keeps_no_address(
     alex: Member, till: APIClient
 ) -> None:
-    body = factories.purchase_body(alex, member="alex@example.com", lines="none", points=9)
+    body = factories.purchase_body(alex, member="alex@example.com", lines="none", balance=9)
     (result,) = sync(till, event(1, body)).json()["results"]
-    assert [error["pointer"] for error in result["problem"]["errors"]] == ["/lines", "/points"]
+    assert [error["pointer"] for error in result["problem"]["errors"]] == ["/lines", "/balance"]
     row = TillEvent.objects.get()
     assert (row.member, "alex" in str(row.said)) == (alex, False)
 

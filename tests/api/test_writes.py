@@ -55,6 +55,7 @@ def test_every_write_is_tried() -> None:
                 climb="<str:slug>", session="<int:session_id>",
                 survey="<str:slug>", post="<int:post_id>",
                 to_pick_up="<str:reference>",
+                challenge="<str:slug>", check_in="<int:check_in_id>",
             )))
         ]
     }  # fmt: skip
@@ -133,6 +134,7 @@ def changed(body: dict[str, Any]) -> dict[str, Any]:
         "interests": {"hiking": 0.8}, "channels": {}, "latitude": 40.25, "reward": "other",
         "session": 2, "household": 2,
         "answers": {"score": 2},
+        "check_ins": [{**one, "nonce": "n2"} for one in body.get("check_ins", [])],
         "interactions": [{**one, "reference": "i2"} for one in body.get("interactions", [])],
         "purchases": [{**one, "reference": "i2"} for one in body.get("purchases", [])],
         "occurred_at": timezone.now().isoformat(),

@@ -8,7 +8,7 @@ from django.db import transaction
 from geopy.distance import distance
 
 from config.errors import Invalid, NotFound, Refusal
-from loyalty import auditing, checkins
+from loyalty import auditing, checkins, offers
 from loyalty.checkins import Judged, Report
 from loyalty.models import CapCounter, CheckIn, EarnRule, Place
 from members.models import Interaction, Member, UnansweredInteraction
@@ -98,9 +98,9 @@ def test_rule_for_a_tier_speaks_to_that_tier(alex: Member, peak: Place) -> None:
 
 def test_offers_are_what_a_check_in_would_give(alex: Member) -> None:
     places = [factories.place("a", points=7, interests=["snow"]), factories.place("b", points=0)]
-    offers = checkins.offers(member=alex, places=places, now=NOW)
-    assert [offers[place.pk] for place in places] == [
-        checkins.Offer(7, ["snow"]), checkins.Offer(0, []),
+    worth = offers.at_places(member=alex, places=places, now=NOW)
+    assert [worth[place.pk] for place in places] == [
+        offers.Offer(7, ["snow"]), offers.Offer(0, []),
     ]  # fmt: skip
 
 

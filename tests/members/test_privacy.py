@@ -13,7 +13,9 @@ from django.db import connection
 from django.utils import timezone
 
 from loyalty import (
+    appeals,
     auditing,
+    challenges,
     checkins,
     claims,
     community,
@@ -115,6 +117,13 @@ def zaphodia(settings: Any, tmp_path: Path) -> Member:
             "events": [{**factories.purchase_body(member), **event, "member": member.email}],
         },
     )
+    there = checkins.Report(**PEAK, accuracy_m=9, occurred_at=NOW, is_mocked=True)
+    held = checkins.check_in(member=member, report=there, now=NOW).check_in
+    CheckIn.objects.filter(pk=held.pk).update(status="held")
+    text = "Ask Zaphodia Quuxington, she was there"
+    appeals.appeal(member=member, check_in_id=held.pk, text=text, now=NOW)
+    factories.challenge(target=1, points=0)
+    challenges.join(member=member, slug="summer", now=NOW)
     factories.outing()
     outings.register(member=member, code="ridge", now=NOW)
     factories.survey("feedback", {"key": "why", "kind": "text"})
@@ -271,7 +280,7 @@ def test_books_are_kept_and_still_balance(zaphodia: Member) -> None:
 
 def test_where_she_stood_is_forgotten_and_that_she_was_there_is_not(zaphodia: Member) -> None:
     erase(zaphodia)
-    row = CheckIn.objects.get()
+    row = CheckIn.objects.get(status="awarded")
     assert (row.latitude, row.longitude, row.nonce, row.points) == (None, None, None, 50)
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from config.errors import NotFound, Refusal
-from loyalty import awarding, earning, ledger, tiers, verification
+from loyalty import awarding, earning, ledger, tiers, trails, verification
 from loyalty import places as place_finder
 from loyalty.models import Account, CheckIn, EarnRule, Place
 from members import interactions
@@ -65,7 +65,14 @@ def check_in(*, member: Member, report: Report, now: datetime) -> Judged:
                 raise NonceUsed("This nonce was used by an earlier check-in.")
             day = report.occurred_at.astimezone(ZoneInfo(member.zone)).date()
             near = _place(report)
-            history = _history(member, report, near.place if near else None, now)
+            history = trails.history(
+                member=member,
+                latitude=report.latitude,
+                longitude=report.longitude,
+                at=report.occurred_at,
+                place=near.place if near else None,
+                limits=LIMITS,
+            )
             verdict = _judge(report, near, history, now)
             row = CheckIn(
                 member=member,
@@ -200,40 +207,6 @@ def _judge(
     )
 
 
-def _history(
-    member: Member, report: Report, place: Place | None, now: datetime
-) -> verification.History:
-    """What the member's earlier check-ins say, in one query."""
-    day = report.occurred_at.astimezone(ZoneInfo(member.zone)).date()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _HISTORY,
-            {
-                "member": member.pk,
-                "place": place.pk if place else None,
-                "day": day,
-                "year": day.replace(month=1, day=1),
-                "latitude": report.latitude,
-                "longitude": report.longitude,
-                "at": report.occurred_at,
-            },
-        )
-        row = cursor.fetchone()
-    last = None
-    if row[5] is not None:
-        last = verification.Fix(
-            latitude=row[5], longitude=row[6], accuracy_m=row[7], occurred_at=row[8]
-        )
-    return verification.History(
-        last_fix=last,
-        repeats_exact_position=row[0] > 0,
-        check_ins_today=row[1],
-        awards_here_today=row[2],
-        awards_here_this_year=row[3],
-        awards_today=row[4],
-    )
-
-
 def _decide(row: CheckIn, place: Place, book: ledger.Book) -> Decided | None:
     rules = awarding.rules_of(EarnRule.Fact.CHECK_IN)
     tier = awarding.tier_of(row.member_id, book=book)
@@ -293,25 +266,3 @@ def _explain(row: CheckIn, near: place_finder.Near | None) -> str:
     return verification.explain(
         reason=row.reason, distance_m=near.distance_m, place=near.place.name, limits=LIMITS
     )
-
-
-_HISTORY = """
-SELECT count(*) FILTER (WHERE c.latitude IS NOT NULL
-                          AND round(c.latitude::numeric, 6) = round(%(latitude)s::numeric, 6)
-                          AND round(c.longitude::numeric, 6) = round(%(longitude)s::numeric, 6)
-                          AND status <> 'no_award'),
-       count(*) FILTER (WHERE local_day = %(day)s),
-       count(*) FILTER (WHERE local_day = %(day)s AND place_id = %(place)s
-                          AND status = 'awarded'),
-       count(*) FILTER (WHERE local_day >= %(year)s AND place_id = %(place)s
-                          AND status = 'awarded'),
-       count(*) FILTER (WHERE local_day = %(day)s AND status = 'awarded'),
-       max(last.latitude), max(last.longitude), max(last.accuracy_m), max(last.occurred_at)
-  FROM (SELECT 1) AS one
-  LEFT JOIN loyalty_checkin c ON c.member_id = %(member)s
-        AND c.local_day >= least(%(year)s::date, %(day)s::date - 31)
-  LEFT JOIN LATERAL (
-        SELECT latitude, longitude, accuracy_m, occurred_at FROM loyalty_checkin
-         WHERE member_id = %(member)s AND latitude IS NOT NULL
-         ORDER BY abs(extract(epoch FROM occurred_at - %(at)s)) LIMIT 1) AS last ON true
-"""

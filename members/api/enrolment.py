@@ -89,6 +89,7 @@ class Members(APIView):
 
 
 class Lookup(APIView):
+    finds_one = True
     permission_classes = (callers.has_scope("members"),)
 
     @extend_schema(

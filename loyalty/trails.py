@@ -1,6 +1,6 @@
 """What earlier check-ins say about a new one: one query, facts only; `verification` judges them.
 
-Three of the facts are about other members, because one account alone looks innocent: who else was
+Two of the facts are about other members, because one account alone looks innocent: who else was
 at exactly this position, and who has been wherever this member was, at the same time.
 """
 

@@ -14,4 +14,4 @@ def test_answers_are_as_the_document_says() -> None:
     seed = 0 if os.environ.get("CI") else random.randrange(10**6)
     found = fuzz.run(cases=200, first_seed=seed)
     assert found.problems == {}, f"seed {seed}"
-    assert found.statuses.keys() >= {200, 201, 400, 403, 404}
+    assert found.statuses.keys() >= {200, 400, 403, 404}

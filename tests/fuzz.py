@@ -73,11 +73,15 @@ def _all(found: Fuzz, document: dict[str, Any], *, cases: int, first_seed: int) 
     operations = [each.ok() for each in schema.get_all_operations() if isinstance(each, Ok)]
     callers = _callers()
     each = max(cases // (len(operations) * len(callers) * len(MODES)), LEAST)
-    for operation in operations:
-        for caller, headers in callers.items():
-            for mode in MODES:
-                start = zlib.crc32(f"{first_seed} {operation.label} {caller}".encode())
-                _fuzz(operation, mode, headers, caller=caller, cases=each, start=start, found=found)
+    round_ = 0
+    while not round_ or found.cases < cases:  # Of some operations there are not so many.
+        for operation in operations:
+            for caller, headers in callers.items():
+                for mode in MODES:
+                    start = zlib.crc32(f"{first_seed} {round_} {operation.label} {caller}".encode())
+                    _fuzz(operation, mode, headers, caller=caller, cases=each, start=start,
+                          found=found)  # fmt: skip
+        round_ += 1
 
 
 def _document() -> dict[str, Any]:

@@ -15,7 +15,7 @@ SESSION_TOKEN = {
     "schema": TEXT,
 }
 META = {
-    "is_authenticated": {"type": "boolean"},
+    "is_authenticated": {"type": ["boolean", "null"], "description": "Null: nobody is known."},
     "session_token": {"type": "string", "description": "Send it with the next step."},
     "access_token": {"type": "string", "description": "For `Authorization: Bearer`."},
     "refresh_token": {"type": "string", "description": "For the next access token; once."},

@@ -24,7 +24,7 @@ from tests.benchmarks import scratch, storm_checks, storm_naive, storm_writers, 
 from tests.benchmarks.reports import Asked, Report
 
 WRITERS, NAIVE = 6, 4
-LEAST_ANSWERS, LEAST_IF_QUICK = 300, 3
+LEAST_ANSWERS, LEAST_IF_QUICK = 150, 3
 PAUSE_S = (0.1, 0.5)  # between two deaths
 SERVER_LIVES_S = (3.0, 8.0)  # between two deaths of PostgreSQL
 PATIENCE_S = 60

@@ -106,7 +106,7 @@ def _plant(database: str, first: int) -> str:
     try:
         for seed in range(first, first + FAULTY_SEEDS):
             _, difference = _walk_once(seed, shrinks=False)
-            if difference:
+            if "AssertionError" in difference:
                 return difference
     finally:
         ledger.Book._pay_debt = usual  # type: ignore[method-assign]

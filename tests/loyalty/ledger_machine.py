@@ -278,6 +278,7 @@ def run(*, examples: int, steps: int, seed: int | None = None, shrinks: bool = T
                 max_examples=examples,
                 stateful_step_count=steps,
                 database=None,
+                deadline=None,
                 phases=[Phase.generate, *([Phase.shrink] if shrinks else [])],
                 suppress_health_check=list(HealthCheck),
             ),

@@ -32,7 +32,8 @@ check: bootstrap ## Format, lint, types, import contract, migrations, deployment
 		$(PY) manage.py check --deploy --fail-level WARNING
 	@$(PY) .ci/audit.py
 
-bench: bootstrap ## The benchmarks: prints ratios, writes benchmarks.json
+bench: bootstrap ## The benchmarks: prints ratios, writes benchmarks.json (ARGS="--only earn")
+	@$(PY) config/bootstrap.py bench
 	@$(PY) -m tests.benchmarks.run $(ARGS)
 
 # The first Python that works: a pyenv shim may exist and yet not run.

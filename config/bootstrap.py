@@ -20,7 +20,7 @@ import sys
 import urllib.request
 import zipfile
 from pathlib import Path
-from typing import Any, Iterator, NoReturn
+from typing import Any, Iterable, Iterator, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".cairn"
@@ -164,10 +164,14 @@ def candidates(uv: str) -> Iterator[str | Path]:
 
 
 # --- The environment ----------------------------------------------------------------------------
-def fingerprint() -> dict[str, str]:
+def fingerprint(groups: list[str]) -> dict[str, str]:
     # With the path: a copied or moved environment points to where it came from.
     contents = b"".join((ROOT / name).read_bytes() for name in ("uv.lock", "pyproject.toml"))
-    return {"path": str(VENV), "contents": hashlib.sha256(contents).hexdigest()}
+    return {
+        "path": str(VENV),
+        "contents": hashlib.sha256(contents).hexdigest(),
+        "groups": " ".join(groups),
+    }
 
 
 def stamped() -> dict[str, str]:
@@ -177,8 +181,9 @@ def stamped() -> dict[str, str]:
         return {}
 
 
-def synced(uv: str, python: str | None) -> bool:
+def synced(uv: str, python: str | None, groups: list[str]) -> bool:
     command = [uv, "sync", "--frozen", "--python", python or "3.12"]
+    command += [f"--group={group}" for group in groups]
     if not sys.stderr.isatty():
         command.append("--quiet")
     # The second try is for a company's proxy, whose certificate only the system knows.
@@ -189,18 +194,21 @@ def synced(uv: str, python: str | None) -> bool:
     return False
 
 
-def main() -> None:
+def main(wanted: Iterable[str] = ()) -> None:
+    """Have the locked dependencies installed, with these dependency groups beside the usual."""
     STATE.mkdir(mode=0o711, exist_ok=True)
     with (STATE / "bootstrap.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # `make test` beside `make demo`: one at a time.
-        if stamped() == fingerprint() and (VENV / "bin" / "python").exists():
+        # What was asked for once stays: `make test` after `make bench` takes nothing away.
+        groups = sorted({*wanted, *stamped().get("groups", "").split()})
+        if stamped() == fingerprint(groups) and (VENV / "bin" / "python").exists():
             return
         uv = find_uv()
         python = find_python(uv)
         if stamped().get("path", str(VENV)) != str(VENV):
             shutil.rmtree(VENV)
         say(f"installing the locked dependencies on {python or 'a Python which uv downloads'}")
-        if not synced(uv, python):
+        if not synced(uv, python, groups):
             give_up(
                 "the dependencies could not be installed; uv says why above. When the package "
                 "index is reachable, run this again: it goes on where it stopped."
@@ -208,8 +216,8 @@ def main() -> None:
                 else "no Python 3.12, 3.13 or 3.14 was found here and uv could not fetch one. "
                 "Install one of them (with apt, brew or pyenv), then run this again."
             )
-        STAMP.write_text(json.dumps(fingerprint()))
+        STAMP.write_text(json.dumps(fingerprint(groups)))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -17,10 +17,10 @@ from loyalty import (
     appeals,
     awarding,
     challenges,
-    check_in_history,
     ledger,
     offers,
     tiers,
+    trails,
     verification,
 )
 from loyalty import places as place_finder
@@ -74,13 +74,13 @@ def check_in(*, member: Member, report: Report, now: datetime) -> Judged:
                 raise NonceUsed("This nonce was used by an earlier check-in.")
             day = report.occurred_at.astimezone(ZoneInfo(member.zone)).date()
             near = _place(report)
-            history = check_in_history.of(
-                member_id=member.pk,
-                place_id=near.place.pk if near else None,
-                day=day,
-                at=report.occurred_at,
+            history = trails.history(
+                member=member,
                 latitude=report.latitude,
                 longitude=report.longitude,
+                at=report.occurred_at,
+                place=near.place if near else None,
+                limits=LIMITS,
             )
             verdict = _judge(report, near, history, now)
             row = CheckIn(

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, Max, Min, Q, QuerySet
 
 from config.errors import NotFound
-from loyalty import awarding, caps, challenges, check_in_history, checkins, offers, verification
+from loyalty import awarding, caps, challenges, checkins, offers, trails, verification
 from loyalty.models import Challenge, Collection, EarnRule, Place
 from members.models import Member
 
@@ -118,7 +118,7 @@ def _offer(
     if worth is None:
         return 0, "no_points_here"
     day = now.astimezone(ZoneInfo(member.zone)).date()
-    history = check_in_history.of(member_id=member.pk, place_id=place.pk, day=day, at=now)
+    history = trails.history(member=member, place=place, at=now, limits=checkins.LIMITS)
     if spent := verification.exhausted(history=history, limits=checkins.LIMITS):
         return 0, spent
     points = 0

@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import connection
 from geopy.distance import geodesic
 
 from loyalty import boundaries, verification
@@ -54,15 +53,12 @@ def around(
     wide = min(high / max(math.cos(math.radians(latitude)), 0.01), 180.0)
     boxes = _boxes(latitude - high, longitude - wide, latitude + high, longitude + wide)
     order = f"area({_BOX})" if smallest_first else f"{_BOX} <-> point(%s, %s)"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT id FROM loyalty_place WHERE is_open AND"
-            f" ({' OR '.join([f'{_BOX} && %s::box'] * len(boxes))}) ORDER BY {order}, id LIMIT %s",
-            [*boxes, *([] if smallest_first else [longitude, latitude]), limit],
-        )
-        ids = [row[0] for row in cursor.fetchall()]
-    places = Place.objects.in_bulk(ids)
-    return [places[pk] for pk in ids]
+    found = Place.objects.raw(
+        f"SELECT * FROM loyalty_place WHERE is_open AND"
+        f" ({' OR '.join([f'{_BOX} && %s::box'] * len(boxes))}) ORDER BY {order}, id LIMIT %s",
+        [*boxes, *([] if smallest_first else [longitude, latitude]), limit],
+    )
+    return list(found)
 
 
 def at(*, latitude: float, longitude: float, accuracy_m: float) -> list[Near]:

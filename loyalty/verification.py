@@ -1,8 +1,9 @@
 """Judging a check-in: was the member really there, and does being there earn points today?
 
 Pure geometry and arithmetic: facts come in, one `Verdict` goes out. A claim that is simply too far
-away, or over a cap, is refused, with its distance. Weak signals (mock flag, speed, accuracy, clock)
-can each be an honest phone's fault, so they never refuse: the award is held for a person to see.
+away, or over a cap, is refused, with its distance. Weak signals (mock flag, speed, accuracy, clock,
+patterns over many check-ins) can each be an honest person's, so they never refuse: the award is
+held for somebody to see.
 """
 
 import math
@@ -68,19 +69,35 @@ class History:
     awards_here_today: int = 0
     awards_here_this_year: int = 0
     awards_today: int = 0
+    visits_today: int = 0  # Awarded or held
+    visits_this_week: int = 0  # In the seven days that end today
+    exact_pins: int = 0  # Earlier check-ins within `Limits.pin_m` of a place's own point
+    others_at_position: int = 0  # Other members at this very position, to six decimals
+    companions: int = 0  # Others who went wherever this member went, at the same times
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
+    """What is more than these is refused (`max_`) or held for a person to see (`plausible_`)."""
+
     max_accuracy_m: float = 100
     min_accuracy_m: float = 3
     max_skew: timedelta = timedelta(minutes=2)
     max_speed_km_h: float = 250
+    flight_km_h: float = 900
+    flight_least_km: float = 400
+    time_at_airports: timedelta = timedelta(hours=2)
     max_awards_here_per_day: int = 1
     max_awards_here_per_year: int = 12
     max_awards_per_day: int = 20
     max_check_ins_per_day: int = 100
     max_offline: timedelta = timedelta(days=7)
+    pin_m: float = 0.5
+    plausible_pins: int = 2
+    plausible_others_at_position: int = 1
+    plausible_companions: int = 7
+    plausible_visits_per_day: int = 10
+    plausible_visits_per_week: int = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +117,7 @@ def judge(*, claim: Claim, spot: Spot, history: History, limits: Limits) -> Verd
     distance = distance_m(latitude=claim.latitude, longitude=claim.longitude, spot=spot)
     if refusal := _refusal(claim, spot, history, limits, distance):
         return Verdict(status="no_award", reason=refusal, distance_m=distance)
-    if doubt := _doubt(claim, history, limits):
+    if doubt := _doubt(claim, history, limits) or _pattern(claim, spot, history, limits):
         return Verdict(status="held", reason=doubt, distance_m=distance)
     return Verdict(status="awarded", reason="ok", distance_m=distance)
 
@@ -136,7 +153,7 @@ def _doubt(claim: Claim, history: History, limits: Limits) -> str | None:
         return "mocked"
     if history.repeats_exact_position:
         return "position_repeated"
-    if history.last_fix is not None and _too_fast(claim, history.last_fix, limits.max_speed_km_h):
+    if history.last_fix is not None and _too_fast(claim, history.last_fix, limits):
         return "too_fast"
     if claim.occurred_at - claim.received_at > limits.max_skew:
         return "in_the_future"
@@ -149,12 +166,40 @@ def _doubt(claim: Claim, history: History, limits: Limits) -> str | None:
     return None
 
 
-def _too_fast(claim: Claim, last: Fix, max_speed_km_h: float) -> bool:
+def _pattern(claim: Claim, spot: Spot, history: History, limits: Limits) -> str | None:
+    """What no single check-in shows: a list of places copied, a script, many accounts as one."""
+    if history.others_at_position > limits.plausible_others_at_position:
+        return "position_shared"
+    if history.exact_pins >= limits.plausible_pins and _is_pin(claim, spot, limits.pin_m):
+        return "on_the_pin"
+    if history.companions > limits.plausible_companions:
+        return "in_lockstep"
+    if (
+        history.visits_today >= limits.plausible_visits_per_day
+        or history.visits_this_week >= limits.plausible_visits_per_week
+    ):
+        return "tireless"
+    return None
+
+
+def _is_pin(claim: Claim, spot: Spot, pin_m: float) -> bool:
+    pin = (spot.latitude, spot.longitude)
+    return bool(geodesic((claim.latitude, claim.longitude), pin).m < pin_m)
+
+
+def _too_fast(claim: Claim, last: Fix, limits: Limits) -> bool:
     apart = geodesic((last.latitude, last.longitude), (claim.latitude, claim.longitude)).m
     moved = apart - _metres(claim.accuracy_m) - _metres(last.accuracy_m)
     # An offline check-in may arrive after a younger one (abs), or at its instant (no division).
     elapsed = abs((claim.occurred_at - last.occurred_at).total_seconds())
-    return bool(moved > max_speed_km_h / 3.6 * elapsed)
+    if moved <= limits.max_speed_km_h / 3.6 * elapsed:
+        return False
+    # A plane is faster, but nobody is at a place two minutes before it leaves.
+    in_the_air = elapsed - limits.time_at_airports.total_seconds()
+    flew = (
+        moved >= limits.flight_least_km * 1_000 and moved <= limits.flight_km_h / 3.6 * in_the_air
+    )
+    return not flew
 
 
 def _metres(accuracy_m: float) -> float:
@@ -197,6 +242,10 @@ _SENTENCES = {
     "in_the_future": "Your phone's clock seems to run ahead" + _HELD,
     "accuracy_implausible": "Your position is almost too exact" + _HELD,
     "accuracy_poor": "Your phone could not tell exactly where you are" + _HELD,
+    "position_shared": "Others have checked in from exactly your position" + _HELD,
+    "on_the_pin": "Your position is exactly the one on the map" + _HELD,
+    "in_lockstep": "Several members check in wherever you do" + _HELD,
+    "tireless": "You have been to very many places lately" + _HELD,
     "late": "You checked in at {place} while offline" + _HELD,
 }
 REASONS: tuple[str, ...] = tuple(_SENTENCES)

@@ -51,7 +51,7 @@ def test_second_run_installs_nothing_until_the_lock_changes(
 ) -> None:
     installed: list[str] = []
 
-    def synced(uv: str, python: str) -> bool:
+    def synced(uv: str, python: str, groups: list[str]) -> bool:
         installed.append(uv)
         return True
 
@@ -71,7 +71,7 @@ def test_environment_of_another_folder_is_made_anew(
 ) -> None:
     bootstrap.STAMP.write_text(json.dumps({"path": "/elsewhere/.venv"}))
 
-    def synced(uv: str, python: str) -> bool:
+    def synced(uv: str, python: str, groups: list[str]) -> bool:
         assert not bootstrap.VENV.exists()
         bootstrap.VENV.mkdir()
         return True

@@ -45,6 +45,7 @@ MEANINGS = {
     "403": "Not for this caller.",
     "404": "No such thing, or not this caller's.",
     "409": "Not possible as things stand; `code` says why.",
+    "410": "This sign-in has ended; start again with a new code.",
     "413": "The body is too large.",
     "415": "The body is not JSON.",
     "422": "The Idempotency-Key was used for another request.",
@@ -66,7 +67,8 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 
 
 class Schema(AutoSchema):
-    """A view says `is_keyed = False` if its writes take no Idempotency-Key."""
+    """A view says `is_keyed = False` if its writes take no Idempotency-Key, and `finds_one = True`
+    if its query names one thing, which may not be there."""
 
     def get_override_parameters(self) -> list[Any]:
         return [IDEMPOTENCY_KEY] if self._is_keyed() else []
@@ -100,7 +102,9 @@ class Schema(AutoSchema):
             found += ["413", "415"]
         if not is_open:
             found += ["401", "403"]
-        if "{" in self.path:
+        # Bodies name things, too.
+        finds_one = "{" in self.path or getattr(self.view, "finds_one", False)
+        if finds_one or self.method in WRITES:
             found += ["404"]
         if self.method in WRITES:
             found += ["409"]

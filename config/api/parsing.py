@@ -14,6 +14,7 @@ from typing import IO, Any, NoReturn
 from django.conf import settings
 from rest_framework.parsers import BaseParser, DataAndFiles, MultiPartParser
 
+from config.api import problems
 from config.errors import Invalid, Refusal
 
 MAX_BYTES: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -132,4 +133,5 @@ def _inspect(value: Any, *, pointer: str, depth: int) -> None:
         for name, below in value.items() if isinstance(value, dict) else enumerate(value):
             if isinstance(name, str):
                 _inspect(name, pointer=pointer, depth=depth)
-            _inspect(below, pointer=f"{pointer}/{name}", depth=depth + 1)
+            step = problems.escaped(str(name))
+            _inspect(below, pointer=f"{pointer}/{step}", depth=depth + 1)

@@ -105,7 +105,7 @@ def flattened(detail: Any, pointer: str = "") -> Iterator[dict[str, str]]:
     """REST framework's nested errors as {pointer (JSON Pointer), code, detail}, one each."""
     if isinstance(detail, dict):
         for name, below in detail.items():
-            step = "" if name == "non_field_errors" else "/" + _escaped(str(name))
+            step = "" if name == "non_field_errors" else "/" + escaped(str(name))
             yield from flattened(below, pointer + step)
     elif isinstance(detail, list):
         for index, below in enumerate(detail):
@@ -114,14 +114,19 @@ def flattened(detail: Any, pointer: str = "") -> Iterator[dict[str, str]]:
             yield from flattened(below, pointer + step)
     else:
         yield {
-            "pointer": pointer[:MAX_POINTER],
+            "pointer": shortened(pointer),
             "code": getattr(detail, "code", "invalid"),
             "detail": str(detail),
         }
 
 
-def _escaped(name: str) -> str:
+def escaped(name: str) -> str:
+    """A name as one step of a JSON Pointer (RFC 6901)."""
     return name.replace("~", "~0").replace("/", "~1")
+
+
+def shortened(pointer: str) -> str:
+    return pointer[:MAX_POINTER].removesuffix("~")  # Half an escape is no pointer.
 
 
 def _invalid(errors: list[dict[str, str]]) -> Problem:
@@ -135,7 +140,7 @@ def _invalid(errors: list[dict[str, str]]) -> Problem:
 def _of_refusal(refusal: Refusal) -> Problem:
     errors = []
     if isinstance(refusal, Invalid) and refusal.pointer:
-        pointer = refusal.pointer[:MAX_POINTER]
+        pointer = shortened(refusal.pointer)
         errors = [{"pointer": pointer, "code": refusal.code, "detail": refusal.detail}]
     headers = {}
     if "retry_after" in refusal.extra:

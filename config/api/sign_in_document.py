@@ -5,6 +5,7 @@ from typing import Any
 
 ProblemOf = Callable[[str], dict[str, Any]]
 
+ALWAYS = ("400", "410", "413", "429", "503")
 TEXT = {"type": "string"}
 SESSION_TOKEN = {
     "name": "X-Session-Token",
@@ -14,7 +15,7 @@ SESSION_TOKEN = {
     "schema": TEXT,
 }
 META = {
-    "is_authenticated": {"type": "boolean"},
+    "is_authenticated": {"type": ["boolean", "null"], "description": "Null: nobody is known."},
     "session_token": {"type": "string", "description": "Send it with the next step."},
     "access_token": {"type": "string", "description": "For `Authorization: Bearer`."},
     "refresh_token": {"type": "string", "description": "For the next access token; once."},
@@ -64,7 +65,7 @@ def paths(problem_of: ProblemOf) -> dict[str, Any]:
                 "The six digits of the authenticator app, or a recovery code.",
                 body=["code"],
                 parameters=[SESSION_TOKEN],
-                answers={"200": "Signed in."},
+                answers={"200": "Signed in.", "401": "There is no sign-in under way."},
             )
         },
         f"{root}/tokens/refresh/": {
@@ -121,7 +122,7 @@ def _operation(
         status: {"description": text, "content": {"application/json": {"schema": FIELD}}}
         for status, text in answers.items()
     }
-    problems = {status: problem_of(status) for status in ["400", "429", *(refusals or [])]}
+    problems = {status: problem_of(status) for status in [*ALWAYS, *(refusals or [])]}
     operation: dict[str, Any] = {
         "operationId": "auth_" + summary.lower().replace(" ", "_").replace("-", "_"),
         "tags": ["auth"],

@@ -95,6 +95,7 @@ class Members(APIView):
 
 
 class Lookup(APIView):
+    finds_one = True
     permission_classes = (callers.has_scope("members"),)
 
     @extend_schema(
@@ -111,13 +112,9 @@ class Lookup(APIView):
             raise Invalid("Look up by one of: number, email, phone.")
         members = Member.objects.present().select_related("home_store")
         if "phone" in said:
-            phone = contacts.valid_phone(said["phone"])
-            member = members.filter(phone=phone).first()
-        elif "email" in said:
-            email = contacts.email_key(said["email"])
-            member = members.filter(email_key=email).first()
+            member = members.called(phone=contacts.valid_phone(said["phone"])).first()
         else:
-            member = members.filter(number=said["number"]).first()
+            member = members.named(said.get("email") or said["number"]).first()
         if member is None:
             raise NotFound("There is no such member.")
         return Response(shown(member))

@@ -25,7 +25,11 @@ class CheckIn(models.Model):
         "members.Member", on_delete=models.PROTECT, related_name="check_ins", db_index=False
     )
     place = models.ForeignKey(
-        "loyalty.Place", null=True, on_delete=models.PROTECT, related_name="check_ins"
+        "loyalty.Place",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="check_ins",
+        db_index=False,
     )
     occurred_at = models.DateTimeField()
     recorded_at = models.DateTimeField()
@@ -46,6 +50,12 @@ class CheckIn(models.Model):
         verbose_name = "check-in"
         indexes = [
             models.Index(fields=["member", "-occurred_at"], name="check_in_by_member"),
+            models.Index(fields=["place", "occurred_at"], name="check_in_by_place"),
+            models.Index(
+                fields=["latitude", "longitude"],
+                condition=Q(latitude__isnull=False),
+                name="check_in_by_position",
+            ),
             models.Index(
                 fields=["recorded_at"], condition=Q(status="held"), name="check_in_to_review"
             ),

@@ -18,9 +18,11 @@ class MemberQuerySet(models.QuerySet["Member"]):
 
     def named(self, name: str) -> "MemberQuerySet":
         """The member with this number or this e-mail address, or whom that one was merged into."""
-        is_email = "@" in name
-        rows = Member.objects.filter(Q(email_key=email_key(name)) if is_email else Q(number=name))
-        return self.filter(pk__in=rows.values(real=PERSON))
+        return self.called(**({"email_key": email_key(name)} if "@" in name else {"number": name}))
+
+    def called(self, **contact: str) -> "MemberQuerySet":
+        """The member with this number, e-mail key or telephone, or who that one is now."""
+        return self.filter(pk__in=Member.objects.filter(**contact).values(real=PERSON))
 
     def ids_of(self, names: list[str]) -> dict[str, int]:
         """{name: id} of those named by number or e-mail; who is not known is left out."""

@@ -44,7 +44,7 @@ print(time.perf_counter() - before)
 """
 
 
-class _Databases:
+class Databases:
     """A fresh copy for every run, and how much memory the loader took at most."""
 
     def __init__(self, seed: str, file: Path) -> None:
@@ -134,7 +134,7 @@ def run(asked: Asked) -> Report:
             world.add_members(builder, members)
             builder.execute(_PRODUCTS, [PRODUCTS])
         scratch.settle(seed)
-        databases = _Databases(seed, file)
+        databases = Databases(seed, file)
         purchases = sum(1 for _ in _purchases(lines))
         try:
             report.races.append(
@@ -173,12 +173,16 @@ def run(asked: Asked) -> Report:
             )
         finally:
             scratch.drop(databases.current)
+    tell_memory(report, databases)
+    return report
+
+
+def tell_memory(report: Report, databases: Databases) -> None:
     report.facts["peak_memory_mb"] = round(databases.peak_mb, 1)
     verdict = "met" if databases.peak_mb < MOST_MEMORY_MB else "MISSED"
     report.told.append(
         f"peak memory {databases.peak_mb:.0f} MB, target below {MOST_MEMORY_MB}: {verdict}"
     )
-    return report
 
 
 def _purchases(lines: int) -> Iterator[list[int]]:
@@ -245,8 +249,10 @@ _MERGE: tuple[LiteralString, ...] = (
     CREATE TEMPORARY TABLE bought ON COMMIT DROP AS
     SELECT b.*, nextval('loyalty_purchase_id_seq') AS id, nextval('loyalty_award_id_seq') AS award,
            nextval('loyalty_entry_id_seq') AS entry, m.id AS member_id, floor(total)::int AS points,
-           row_number() OVER chain AS version, sum(floor(total)) OVER chain AS balance_after
-      FROM (SELECT channel, reference, min(member) AS member, min(occurred_at) AS occurred_at,
+           count(*) FILTER (WHERE total >= 1) OVER chain AS version,
+           sum(floor(total)) OVER chain AS balance_after
+      FROM (SELECT channel, reference, min(number) AS number, min(member) AS member,
+                   min(occurred_at) AS occurred_at,
                    min(currency) AS currency, sum(net) AS total,
                    array_agg(position::smallint ORDER BY position) AS lines,
                    array_agg(DISTINCT interest_id::smallint ORDER BY interest_id::smallint)
@@ -255,7 +261,7 @@ _MERGE: tuple[LiteralString, ...] = (
                    (array_agg(named ORDER BY net DESC, position))[1] AS category
               FROM line GROUP BY channel, reference) b
       JOIN members_member m ON m.number = b.member
-    WINDOW chain AS (PARTITION BY m.id ORDER BY b.occurred_at)
+    WINDOW chain AS (PARTITION BY m.id ORDER BY b.occurred_at, b.number)
     """,
     "ANALYZE bought",
     """
@@ -284,7 +290,8 @@ _MERGE: tuple[LiteralString, ...] = (
     INSERT INTO loyalty_award
            (id, fact, fact_id, points, taken_back, base, lines, member_id, rule_id)
     SELECT b.award, 'purchase', b.id, b.points, 0, b.total, b.lines, b.member_id, r.id
-      FROM bought b, loyalty_earnrule r WHERE r.slug = 'purchases' AND r.is_published
+      FROM bought b, loyalty_earnrule r
+     WHERE b.points > 0 AND r.slug = 'purchases' AND r.is_published
     """,
     """
     INSERT INTO loyalty_entry
@@ -292,17 +299,18 @@ _MERGE: tuple[LiteralString, ...] = (
             why, account_id, award_id)
     SELECT b.entry, a.version + b.version, 'earned', b.points, 0, 0,
            a.balance + b.balance_after, b.occurred_at, %(now)s, '', member_id, b.award
-      FROM bought b JOIN loyalty_account a USING (member_id)
+      FROM bought b JOIN loyalty_account a USING (member_id) WHERE b.points > 0
     """,
     """
     INSERT INTO loyalty_lot
            (amount, remaining, is_pending, available_at, account_id, award_id, entry_id)
     SELECT points, points, false, occurred_at, member_id, award, entry FROM bought
+     WHERE points > 0
     """,
     """
     UPDATE loyalty_account a SET balance = a.balance + s.points, version = a.version + s.entries
       FROM (SELECT member_id, sum(points) AS points, count(*) AS entries
-              FROM bought GROUP BY member_id) s
+              FROM bought WHERE points > 0 GROUP BY member_id) s
      WHERE a.member_id = s.member_id
     """,
     """

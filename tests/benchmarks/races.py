@@ -101,14 +101,21 @@ class Race:
 
 
 def race(
-    name: str, *, unit: str, sides: Sequence[Side], rounds: int, at_least: Mapping[str, int]
+    name: str,
+    *,
+    unit: str,
+    sides: Sequence[Side],
+    rounds: int,
+    at_least: Mapping[str, int],
+    is_warmed_up: bool = True,
 ) -> Race:
     """Run all sides in turn, `rounds` times after one that is not counted.
 
-    `at_least` says how many rows of what must come out of a run. Raises `NotTheSameWork`.
+    What runs for minutes from a cold start needs no warming up. `at_least` says how many rows of
+    what must come out of a run. Raises `NotTheSameWork`.
     """
     rates: dict[str, list[float]] = {side.name: [] for side in sides}
-    for number in range(rounds + 1):
+    for number in range(0 if is_warmed_up else 1, rounds + 1):
         turn = number % len(sides)
         outcomes: dict[str, Outcome] = {}
         for side in [*sides[turn:], *sides[:turn]]:

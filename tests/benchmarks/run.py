@@ -29,9 +29,16 @@ BENCHMARKS = {
     "bulk": "bulk",
     "plan": "plan",
     "load": "load_purchases",
+    "replay": "replay",
     "send": "send",
     "audit": "audit",
+    "machine": "machine",
+    "races": "races_faults",
     "storm": "storm",
+    "checkins": "checkins",
+    "http": "http",
+    "places": "place_lookup",
+    "fuzz": "fuzz",
 }
 
 

@@ -7,15 +7,18 @@ another: two sides of a comparison start from the same bytes. All are dropped at
 import contextlib
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
 from config import embedded
+from config.postgres.cluster import Cluster
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PREFIX = "cairn_bench_"
@@ -32,13 +35,13 @@ def hurry() -> None:
 
 def connect(database: str, **options: Any) -> psycopg.Connection[Any]:
     """A plain psycopg connection, as somebody without Django would open it."""
-    settings = connection.settings_dict
+    given = connection.settings_dict
     known: dict[str, Any] = {
         "dbname": database,
-        "host": settings["HOST"] or None,
-        "port": settings["PORT"] or None,
-        "user": settings["USER"] or None,
-        "password": settings["PASSWORD"] or None,
+        "host": given["HOST"] or None,
+        "port": given["PORT"] or None,
+        "user": given["USER"] or None,
+        "password": given["PASSWORD"] or None,
     }
     return psycopg.connect(**known, **options)
 
@@ -47,6 +50,25 @@ def use(database: str) -> None:
     """Point Django at this database."""
     connection.close()
     connection.settings_dict["NAME"] = database
+
+
+@contextlib.contextmanager
+def server() -> Iterator[Cluster]:
+    """A PostgreSQL that may be killed, beside Cairn's own: for everything inside."""
+    folder = settings.STATE_DIR / f"bench-{os.getpid()}"
+    folder.mkdir(mode=0o711)
+    cluster = Cluster(folder)
+    usual = dict(connection.settings_dict)
+    connection.close()
+    try:
+        cluster.ensure_running()
+        connection.settings_dict.update(cluster.settings())
+        yield cluster
+    finally:
+        connection.close()
+        connection.settings_dict.update(usual)
+        cluster.drop()
+        shutil.rmtree(folder)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,9 @@
-"""Tills that are killed again and again: is every answer they gave kept, and every point accounted?
+"""Tills and PostgreSQL killed again and again: is every answer kept, and every point accounted?
 
 Writers buy, redeem and return through the rooms with idempotency keys, often two with one key, and
-die by SIGKILL at random; each successor asks again what its predecessor had no answer to. Next to
-them usual read-check-save code does the same to tables of its own: if it survives, the run is void.
+die by SIGKILL at random; each successor asks again what its predecessor had no answer to. The
+postmaster of a server of the storm's own dies the same way. First of all usual read-check-save code
+does the same to tables of its own: if it survives, the run is void.
 """
 
 import contextlib
@@ -17,22 +18,28 @@ from pathlib import Path
 
 from django.db import connection
 
+from config.postgres.cluster import Cluster
 from loyalty import auditing
 from tests.benchmarks import scratch, storm_checks, storm_naive, storm_writers, world
 from tests.benchmarks.reports import Asked, Report
 
 WRITERS, NAIVE = 6, 4
-LEAST_ANSWERS, LEAST_IF_QUICK = 300, 3
+LEAST_ANSWERS, LEAST_IF_QUICK = 150, 3
 PAUSE_S = (0.1, 0.5)  # between two deaths
-PATIENCE_S = 30
+SERVER_LIVES_S = (3.0, 8.0)  # between two deaths of PostgreSQL
+PATIENCE_S = 60
 
 
 def run(asked: Asked) -> Report:
-    seconds = asked.seconds or (3 if asked.is_quick else 20)
+    seconds = asked.seconds or (6 if asked.is_quick else 60)
     report = Report(
         sizes={"writers": WRITERS, "members": storm_writers.MEMBERS, "seconds": seconds}
     )
-    with scratch.database("storm") as database, tempfile.TemporaryDirectory() as folder:
+    with (
+        scratch.server() as server,
+        scratch.database("storm") as database,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         with scratch.connect(database) as builder:
             world.add_members(builder, storm_writers.MEMBERS)
             world.add_product(builder)
@@ -41,7 +48,7 @@ def run(asked: Asked) -> Report:
         storm_writers.build()
         connection.close()
         before = time.monotonic()
-        deaths = _rage(Path(folder), database, seconds)
+        deaths, outages = _rage(Path(folder), database, server, seconds)
         lasted = time.monotonic() - before
         journals = storm_writers.read(Path(folder))
         scratch.use(database)
@@ -59,23 +66,30 @@ def run(asked: Asked) -> Report:
             f"{answers:,} answers acknowledged ({answers / lasted:,.0f} a second), {refusals:,}"
             f" refusals, {replays:,} replays, {audit.entries:,} entries"
         ),
-        f"{deaths} writers killed; {len(report.flaws)} answers lost or invariants broken",
+        (
+            f"{deaths} writers and {outages} times PostgreSQL killed; {len(report.flaws)} answers"
+            " lost or invariants broken"
+        ),
         f"the control gave {given} rewards where {allowed} were allowed",
     ]
     report.facts["storm"] = {
         "answers": answers, "refusals": refusals, "replays": replays, "deaths": deaths,
+        "outages": outages,
         "entries": audit.entries, "naive_allowed": allowed, "naive_given": given,
         "answers_a_second": round(answers / lasted, 1),
     }  # fmt: skip
     if given <= allowed:
         report.flaws.append("the run is void: the control did not fail")
-    if not deaths or answers < (LEAST_IF_QUICK if asked.is_quick else LEAST_ANSWERS):
+    if not deaths or not outages or answers < (LEAST_IF_QUICK if asked.is_quick else LEAST_ANSWERS):
         report.flaws.append("the run is void: that was no storm")
     return report
 
 
-def _rage(folder: Path, database: str, seconds: float) -> int:
-    """Let writers write and die; the number of deaths. Nobody is connected when this begins."""
+def _rage(folder: Path, database: str, server: Cluster, seconds: float) -> tuple[int, int]:
+    """Let writers write, and them and the server die; how often each did.
+
+    Nobody is connected when this begins.
+    """
     context = multiprocessing.get_context("fork")
     dice = random.Random()
     begin = context.Barrier(NAIVE, timeout=PATIENCE_S)
@@ -89,10 +103,18 @@ def _rage(folder: Path, database: str, seconds: float) -> int:
     for process in naive:
         process.start()
     writers = [writer(rank, 0) for rank in range(WRITERS)]
-    deaths = 0
+    for each in naive:  # It must break by itself, not by an outage.
+        each.join(PATIENCE_S)
+    deaths = outages = 0
     end = time.monotonic() + seconds
+    next_outage = time.monotonic() + dice.uniform(*SERVER_LIVES_S) / 2
     while time.monotonic() < end:
         time.sleep(dice.uniform(*PAUSE_S))
+        if time.monotonic() > next_outage:
+            _kill(server)
+            outages += 1
+            server.ensure_running()
+            next_outage = time.monotonic() + dice.uniform(*SERVER_LIVES_S)
         rank = dice.randrange(WRITERS)
         with contextlib.suppress(ProcessLookupError):
             os.kill(writers[rank].pid or 0, signal.SIGKILL)
@@ -100,10 +122,15 @@ def _rage(folder: Path, database: str, seconds: float) -> int:
         deaths += writers[rank].exitcode == -signal.SIGKILL
         writers[rank] = writer(rank, deaths)
     (folder / storm_writers.OVER).touch()
-    crew: list[BaseProcess] = [*writers, *naive]
-    for member in crew:
-        member.join(PATIENCE_S)
-        if member.exitcode is None:
-            member.kill()
-            member.join()
-    return deaths
+    for last in writers:
+        last.join(PATIENCE_S)
+        if last.exitcode is None:
+            last.kill()
+            last.join()
+    return deaths, outages
+
+
+def _kill(server: Cluster) -> None:
+    """SIGKILL the postmaster, as a power cut would; its children notice and go."""
+    postmaster = int((server.data_dir / "postmaster.pid").read_text().split()[0])
+    os.kill(postmaster, signal.SIGKILL)

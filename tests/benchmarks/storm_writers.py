@@ -17,7 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError, connection
 
 from config.errors import Refusal
 from loyalty import baskets, purchases, returns, rewards
@@ -156,8 +156,11 @@ def _answer(request: Request) -> dict[str, Any]:
             )
         except Refusal as refusal:
             return {"refused": refusal.code}
-        except OperationalError:
-            continue  # A lock that was not to be had: the whole again, under the same key.
+        except (OperationalError, InterfaceError):
+            # A lock that was not to be had, or no server: the whole again, under the same key.
+            connection.close()
+            time.sleep(0.02)
+            continue
         return {
             "status": answer.status,
             "body": answer.body,

@@ -301,6 +301,12 @@ def test_invalid_fact_is_pointed_at(client: Client) -> None:
     assert problem["errors"] == [expected]
 
 
+def test_pointer_to_a_name_with_signs_of_its_own_is_escaped(client: Client) -> None:
+    body = {"a~b/c": {"d": "\0"}}
+    problem = client.post("/api/v1/echo/", body, content_type="application/json").json()
+    assert [error["pointer"] for error in problem["errors"]] == ["/a~0b~1c/d"]
+
+
 def test_missing_row_does_not_tell_the_models_name(client: Client) -> None:
     assert "Member" not in client.get("/api/v1/raising/missing/").json()["detail"]
 

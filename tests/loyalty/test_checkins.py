@@ -224,6 +224,88 @@ def test_offline_check_in_a_week_late_is_too_late(alex: Member, peak: Place) -> 
     assert verdict(late) == ("no_award", "too_late", 0)
 
 
+# --- Held for a pattern -----------------------------------------------------------------------
+def test_third_place_pinned_exactly_is_held(alex: Member, peak: Place) -> None:
+    reasons = []
+    for number in range(4):
+        factories.place(f"stop{number}", **away(300 * number))
+        at = NOW + number * timedelta(minutes=30)
+        reasons.append(check_in(alex, occurred_at=at, **away(300 * number)).check_in.reason)
+    assert reasons == ["ok", "ok", "on_the_pin", "on_the_pin"]
+
+
+def test_pin_of_a_park_is_its_middle(alex: Member) -> None:
+    square = [[-105.7, 40.2], [-105.5, 40.2], [-105.5, 40.3], [-105.7, 40.3], [-105.7, 40.2]]
+    boundary = {"type": "Polygon", "coordinates": [square]}
+    factories.place("park", latitude=40.25, longitude=-105.6, radius_m=None, boundary=boundary)
+    said = [
+        check_in(alex, occurred_at=NOW + n * DAY, latitude=40.25 + n / 1e6, longitude=-105.6)
+        for n in range(3)
+    ]
+    assert [judged.check_in.reason for judged in said] == ["ok", "ok", "on_the_pin"]
+
+
+def test_position_of_two_other_members_is_held(peak: Place) -> None:
+    people = factories.members(4)
+    reasons = [check_in(one, **away(30)).check_in.reason for one in people]
+    assert reasons == ["ok", "ok", "position_shared", "position_shared"]
+
+
+def test_position_shared_long_ago_is_forgotten(peak: Place) -> None:
+    for one in factories.members(2):
+        check_in(one, **away(30))
+    later = NOW + 31 * DAY
+    checkins.forget_positions(now=later)
+    assert check_in(factories.member(), occurred_at=later, **away(30)).check_in.reason == "ok"
+
+
+def walk(people: list[Member], *, stops: int, minutes_apart: float = 1) -> list[str]:
+    """Together from stop to stop, an hour each; what is said of each at the last one."""
+    for number in range(stops):
+        factories.place(f"stop{number}", **away(1_000 * number))
+        said = [
+            check_in(
+                one,
+                occurred_at=NOW + timedelta(hours=number, minutes=minutes_apart * place),
+                place=f"stop{number}",
+                **away(1_000 * number + 3 * place + 1, bearing=90 + place / 100),
+            ).check_in.reason
+            for place, one in enumerate(people)
+        ]
+    return said
+
+
+def test_nine_who_share_three_stops_are_held_at_the_fourth() -> None:
+    assert walk(factories.members(9), stops=4) == ["in_lockstep"] * 9
+
+
+def test_large_family_may_go_everywhere_together() -> None:
+    assert walk(factories.members(8), stops=4) == ["ok"] * 8
+
+
+def test_coach_that_stops_three_times_is_not_held() -> None:
+    assert walk(factories.members(9), stops=3) == ["ok"] * 9
+
+
+def test_those_who_come_much_later_are_no_companions() -> None:
+    assert walk(factories.members(9), stops=4, minutes_apart=4) == ["ok"] * 9
+
+
+def test_eleventh_place_of_a_day_is_held(alex: Member) -> None:
+    for number in range(11):
+        factories.place(f"stop{number}", **away(1_000 * number))
+    said = [
+        check_in(
+            alex,
+            occurred_at=NOW - timedelta(hours=6) + number * timedelta(minutes=30),
+            place=f"stop{number}",
+            **away(1_000 * number + 10),
+        ).check_in.reason
+        for number in range(11)
+    ]
+    assert said == ["ok"] * 10 + ["tireless"]
+
+
 # --- Review -----------------------------------------------------------------------------------
 def held(by: Member, **said: Any) -> CheckIn:
     return check_in(by, is_mocked=True, **said).check_in

@@ -151,6 +151,43 @@ def test_speed_counts_only_what_both_accuracies_leave() -> None:
     assert outcome(history=vague) == ("awarded", "ok")
 
 
+@pytest.mark.parametrize(
+    ("minutes", "outcome_of_it"),
+    [(194, ("awarded", "ok")), (190, ("held", "too_fast"))],  # 1,110 km: 2 h and 1 h 14 at 900 km/h
+)
+def test_plane_takes_two_hours_on_the_ground(
+    minutes: float, outcome_of_it: tuple[str, str]
+) -> None:
+    assert outcome(history=last_fix(degrees_south=10, minutes_ago=minutes)) == outcome_of_it
+
+
+def test_nobody_flies_less_than_400_km() -> None:
+    hop = last_fix(degrees_south=3.5, minutes_ago=90)  # 388 km at 259 km/h
+    assert outcome(history=hop) == ("held", "too_fast")
+
+
+@pytest.mark.parametrize(
+    ("usual", "doubtful", "reason"),
+    [
+        (History(exact_pins=1), History(exact_pins=2), "on_the_pin"),
+        (History(others_at_position=1), History(others_at_position=2), "position_shared"),
+        (History(companions=7), History(companions=8), "in_lockstep"),
+        (History(visits_today=9), History(visits_today=10), "tireless"),
+        (History(visits_this_week=23), History(visits_this_week=24), "tireless"),
+    ],
+)
+def test_pattern_over_many_check_ins_holds_the_award(
+    usual: History, doubtful: History, reason: str
+) -> None:
+    assert outcome(history=usual) == ("awarded", "ok")
+    assert outcome(history=doubtful) == ("held", reason)
+
+
+def test_somebody_a_metre_from_the_pin_is_not_on_it() -> None:
+    often = History(exact_pins=20)
+    assert outcome(history=often, latitude=37.837209) == ("awarded", "ok")
+
+
 def test_two_places_at_one_instant_are_held() -> None:
     assert outcome(history=last_fix(degrees_south=0.01, minutes_ago=0)) == ("held", "too_fast")
 

@@ -202,7 +202,7 @@ class Book(Pages):
             return total
         for lot, amount in zip(refilled, back.values(), strict=True):
             self._move(lot, amount, taker_id=member_id, why=why)
-        self._pay_debt(member_id, self._ready(member_id), self.now)
+        self._pay_debt(member_id, self._spendable(member_id), self.now)
         return total
 
     def _refill(self, entry: EntryRow, back: Mapping[TakenLot, int]) -> list[LotRow]:
@@ -240,7 +240,7 @@ class Book(Pages):
                 moved += amount
         if is_all:
             self._shift_debt(giver_id, taker_id, self.accounts[giver_id].debt, why)
-        self._pay_debt(taker_id, self._ready(taker_id), self.now)
+        self._pay_debt(taker_id, self._spendable(taker_id), self.now)
         return moved
 
     def undo_transfer(
@@ -259,7 +259,7 @@ class Book(Pages):
             if lot.id in ids:
                 self._move(lot, lot.remaining, taker_id=taker_id, why=why)
         self._shift_debt(giver_id, taker_id, min(debt, self.accounts[giver_id].debt), why)
-        self._pay_debt(taker_id, self._ready(taker_id), self.now)
+        self._pay_debt(taker_id, self._spendable(taker_id), self.now)
 
     def _shift_debt(self, giver_id: int, taker_id: int, points: int, why: str) -> None:
         if points:

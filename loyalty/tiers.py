@@ -111,8 +111,10 @@ def _earned(*, until: str) -> str:
           JOIN loyalty_award w ON w.id = e.award_id
           JOIN loyalty_earnrule r ON r.id = w.rule_id AND r.counts_for_tier
          WHERE p.tier_basis = 'points' AND e.kind = 'earned' AND e.account_id = ANY(ARRAY(
-                   -- What was earned under a number that was merged into this one counts too.
-                   SELECT a.member_id UNION ALL
+                   -- What was earned under a number that was merged into this one counts here, not
+                   -- there.
+                   SELECT id FROM members_member WHERE id = a.member_id AND merged_into_id IS NULL
+                    UNION ALL
                    SELECT id FROM members_member WHERE merged_into_id = a.member_id))
            AND e.at > {since} AND e.at <= {until}
       ) + (

@@ -6,6 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -18,6 +19,7 @@ from loyalty import (
     expiry,
     guests,
     ledger,
+    merging,
     purchases,
     rewards,
     statements,
@@ -26,6 +28,7 @@ from loyalty import (
 from loyalty.models import Account, Award, EarnRule, Lot, Purchase
 from loyalty.returns import ReturnedLine, ReturnReceipt, record
 from members import joining, keys
+from members.importing import references
 from members.models import ApiKey, Member
 from tests import factories
 from tests.factories import NOW, PEAK, line
@@ -179,6 +182,17 @@ def test_odoo_145782_one_person_has_one_card(alex: Member) -> None:
         factories.member(email="ＫIM@Example.com")
 
 
+def test_odoo_171706_second_card_of_one_person_goes_on_working(alex: Member) -> None:
+    twin = factories.member()
+    factories.grant(twin, 40)
+    merge = merging.merge(gone=twin, kept=alex, reason="one person", by=None, now=NOW)
+    both = references.members_named([twin.number, alex.number])
+    assert {known.id for known in both.values()} == {alex.pk}
+    assert factories.account(alex).balance == 40
+    merging.undo(merge=merge, by=None, now=NOW)
+    assert factories.account(twin).balance == 40
+
+
 def test_odoo_113548_purchase_costs_the_same_for_an_old_customer(alex: Member) -> None:
     def statements_of_a_purchase() -> int:
         with CaptureQueriesContext(
@@ -220,3 +234,13 @@ def test_strava_honest_check_in_with_a_bad_phone_is_not_refused(alex: Member) ->
     judged = checkins.check_in(member=alex, report=report, now=NOW)
     assert (judged.check_in.status, judged.points) == ("held", 0)
     assert checkins.review(check_in=judged.check_in, is_genuine=True, now=NOW).points == 50
+
+
+def test_open_loyalty_130_nothing_but_one_postgresql_is_needed() -> None:
+    """No search engine, no broker's server, no extension that a fresh machine lacks."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extname FROM pg_extension")
+        assert cursor.fetchall() == [("plpgsql",)]
+    assert {engine["ENGINE"] for engine in settings.DATABASES.values()} == {
+        "django.db.backends.postgresql"
+    }

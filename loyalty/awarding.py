@@ -12,7 +12,7 @@ from functools import partial
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from loyalty import caps, earning, ledger
+from loyalty import caps, earning, ledger, periods
 from loyalty.models import EarnRule, Tier
 from members import prepared
 from members.arrays import array
@@ -130,9 +130,9 @@ def _credit(book: ledger.Book, claim: Claim, rule: EarnRule, points: int, award_
     at = claim.fact.occurred_at
     expires_at = None
     if rule.valid_months:
-        expires_at = earning.months_later(moment=at, months=rule.valid_months)
+        expires_at = periods.months_later(moment=at, months=rule.valid_months)
         if rule.valid_to_end_of:
-            expires_at = earning.end_of(
+            expires_at = periods.end_of(
                 moment=expires_at, period=rule.valid_to_end_of, zone=claim.zone
             )
     book.earn(

@@ -11,7 +11,7 @@ from datetime import date
 from django.db import connection
 from django.db.models import Q
 
-from loyalty import earning
+from loyalty import periods
 from loyalty.models import CapCounter, EarnRule
 
 type Key = tuple[int | None, str, str]
@@ -103,10 +103,10 @@ def caps_of(*, rule: EarnRule, member_id: int, day: date) -> list[tuple[Key, int
     """The caps of a rule that an award of this day counts against."""
     caps: list[tuple[Key, int]] = []
     if rule.member_cap is not None:
-        period = earning.period_key(period=rule.member_cap_period, day=day)
+        period = periods.period_key(period=rule.member_cap_period, day=day)
         caps.append(((member_id, rule.slug, period), rule.member_cap))
     if rule.programme_cap is not None:
-        period = earning.period_key(period=rule.programme_cap_period, day=day)
+        period = periods.period_key(period=rule.programme_cap_period, day=day)
         caps.append(((None, rule.slug, period), rule.programme_cap))
     return caps
 

@@ -6,9 +6,8 @@ same function, given the lines that were kept, says what a return takes back.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, Decimal
-from zoneinfo import ZoneInfo
 
 from loyalty.terms import Rule
 
@@ -221,41 +220,6 @@ def covered(*, rule: Rule, lines: Iterable[Line]) -> tuple[Line, ...]:
         and (not rule.skus or line.sku in rule.skus)
         and (not rule.interests or line.interests & set(rule.interests))
     )
-
-
-def period_key(*, period: str, day: date) -> str:
-    """The name of the cap period a day falls in: its first day, or 'ever'."""
-    match period:
-        case "day":
-            return day.isoformat()
-        case "week":
-            return (day - timedelta(days=day.weekday())).isoformat()
-        case "month":
-            return day.replace(day=1).isoformat()
-        case "year":
-            return day.replace(month=1, day=1).isoformat()
-        case _:
-            return "ever"
-
-
-def months_later(*, moment: datetime, months: int) -> datetime:
-    """The same day and hour so many months on; the last day of a shorter month."""
-    year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
-    for day in (moment.day, 30, 29, 28):
-        try:
-            return moment.replace(year=year, month=month + 1, day=day)
-        except ValueError:
-            continue
-    raise AssertionError("every month has 28 days")
-
-
-def end_of(*, moment: datetime, period: str, zone: str) -> datetime:
-    """The first instant after the local month or year that a moment lies in."""
-    local = moment.astimezone(ZoneInfo(zone))
-    first = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
-    if period == "year":
-        first = first.replace(month=1)
-    return months_later(moment=first, months=12 if period == "year" else 1).astimezone(UTC)
 
 
 def _decide_one[R: Rule](rule: R, fact: Fact) -> Decision[R] | str:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from django.db import connection
 from django.db.models import QuerySet
 
-from loyalty import earning, ledger
+from loyalty import ledger, periods
 from loyalty.models import Lot, PointsPolicy
 from members import interactions
 
@@ -39,7 +39,7 @@ def lapse_inactive(*, now: datetime) -> int:
     return _sweep(
         Lot.objects.filter(
             is_pending=False,
-            account__active_at__lte=earning.months_later(moment=now, months=-months),
+            account__active_at__lte=periods.months_later(moment=now, months=-months),
         ),
         now=now,
         each=lambda book, pk: book.lapse(member_id=pk),

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F
 
 from config.errors import Invalid, Refusal
-from loyalty import earning, ledger, tiers
+from loyalty import ledger, periods, tiers
 from loyalty.models import Entry, Grant, GrantCounter, PointsPolicy
 from members.models import Member, Programme, User
 
@@ -99,7 +99,7 @@ def _give(row: Grant, *, actor: User, now: datetime) -> None:
                 member_id=row.member_id,
                 points=row.points,
                 at=now,
-                expires_at=earning.months_later(moment=now, months=VALID_MONTHS),
+                expires_at=periods.months_later(moment=now, months=VALID_MONTHS),
                 kind=Entry.Kind.GRANTED,
                 actor_id=actor.pk,
                 why=f"grant {row.pk}",

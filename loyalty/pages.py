@@ -83,6 +83,9 @@ class Pages:
             entry = self._write(member_id, Entry.Kind.DEBT_PAID, at, amount=-owed, debt=-owed)
             self._take(entry, lots, owed)
 
+    def _ready(self, member_id: int) -> list[LotRow]:
+        return [lot for lot in self._lots.get(member_id, []) if not lot.is_pending]
+
     def _spendable(self, member_id: int) -> list[LotRow]:
         lots = [
             lot

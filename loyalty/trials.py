@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connection
 
-from loyalty import awarding, caps, earning, facts, keeping
+from loyalty import awarding, caps, earning, facts, keeping, periods
 from loyalty.models import EarnRule
 
 TOP = 10
@@ -144,7 +144,7 @@ def _used(
         rows = cursor.fetchall()
     used: dict[caps.Key, int] = {}
     for member_id, slug, cap_period, day, points in rows:
-        key = (member_id, slug, earning.period_key(period=cap_period, day=day))
+        key = (member_id, slug, periods.period_key(period=cap_period, day=day))
         used[key] = used.get(key, 0) + points
     return used
 

@@ -23,7 +23,7 @@ PLUMBING = {"config.api", "config.admin", "config.nudging"}
 PURE = {
     "members.arrays", "members.region_keys", "members.regions", "members.scoring",
     "loyalty.boundaries", "loyalty.breakage", "loyalty.counting", "loyalty.discounts",
-    "loyalty.earning", "loyalty.keeping", "loyalty.pictures", "loyalty.terms",
+    "loyalty.earning", "loyalty.keeping", "loyalty.periods", "loyalty.pictures", "loyalty.terms",
     "loyalty.verification",
     "campaigns.entries", "campaigns.holdouts", "campaigns.lift", "campaigns.students_t",
     "campaigns.timing",

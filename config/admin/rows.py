@@ -10,6 +10,7 @@ from django import forms
 from django.core.exceptions import PermissionDenied
 from django.db.models import ForeignKey, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.views import ChangeList
@@ -101,6 +102,15 @@ class Admin(ScopedForeignKeys, ModelAdmin):
         form = super().get_form(request, obj, change=change, **kwargs)
         refusal = getattr(request, "refusal", None)
         return refused(form, refusal) if refusal else form
+
+    def show_once(self, request: HttpRequest, template: str, **said: Any) -> HttpResponse:
+        """A secret in the answer to the POST; no session, log or address holds it."""
+        return TemplateResponse(
+            request,
+            template,
+            {**self.admin_site.each_context(request), **said},
+            headers={"Cache-Control": "no-store"},
+        )
 
 
 class ReadOnlyAdmin(Admin):

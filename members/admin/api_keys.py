@@ -7,7 +7,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
@@ -69,24 +68,15 @@ class ApiKeyAdmin(Admin):
                 tell(form, refusal)
             else:
                 self.log_addition(request, key, [{"added": {}}])
-                return self._show_once(request, key, raw)
+                return self.show_once(
+                    request,
+                    "members/admin/key.html",
+                    title=f"The key of {key.name}",
+                    key=key,
+                    raw=raw,
+                )
         answer: HttpResponse = super().add_view(request, form_url, extra_context)
         return answer
-
-    def _show_once(self, request: HttpRequest, key: ApiKey, raw: str) -> HttpResponse:
-        # In the answer to the POST and nowhere else: no session, no log, no address holds it.
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"The key of {key.name}",
-            "key": key,
-            "raw": raw,
-        }
-        return TemplateResponse(
-            request,
-            "members/admin/key.html",
-            context,
-            headers={"Cache-Control": "no-store"},
-        )
 
     @admin.action(description="Revoke these keys", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:

@@ -9,7 +9,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -90,7 +89,7 @@ class WebhookAdmin(Admin):
                 request.refusal = refusal  # type: ignore[attr-defined]
             else:
                 self.log_addition(request, webhook, [{"added": {}}])
-                return self._show_once(request, webhook, secret)
+                return self._with_secret(request, webhook, secret)
         answer: HttpResponse = super().add_view(request, form_url, extra_context)
         return answer
 
@@ -98,19 +97,13 @@ class WebhookAdmin(Admin):
         said = {name: form.cleaned_data[name] for name in self.fields}
         webhooks.change(webhook=Webhook.objects.get(pk=obj.pk), **said)
 
-    def _show_once(self, request: HttpRequest, webhook: Webhook, secret: str) -> HttpResponse:
-        # In the answer to the POST and nowhere else: no session, no log, no address holds it.
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"The secret of {webhook.name}",
-            "webhook": webhook,
-            "secret": secret,
-        }
-        return TemplateResponse(
+    def _with_secret(self, request: HttpRequest, webhook: Webhook, secret: str) -> HttpResponse:
+        return self.show_once(
             request,
             "members/admin/webhook_secret.html",
-            context,
-            headers={"Cache-Control": "no-store"},
+            title=f"The secret of {webhook.name}",
+            webhook=webhook,
+            secret=secret,
         )
 
     @admin.action(description="Send a test event", permissions=["change"])
@@ -132,7 +125,7 @@ class WebhookAdmin(Admin):
             return None
         secret = webhooks.rotate(webhook=chosen[0], now=timezone.now())
         self.log_change(request, chosen[0], "New secret")
-        return self._show_once(request, chosen[0], secret)
+        return self._with_secret(request, chosen[0], secret)
 
     @shown(description="hears of", label=True)
     def hears_of(self, webhook: Webhook) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loyalty import earning
+from loyalty import earning, periods
 from loyalty.models import EarnRule
 
 AT = datetime(2027, 3, 1, 18, tzinfo=UTC)
@@ -158,7 +158,7 @@ def test_what_is_kept_never_gives_more_than_what_was_bought(
     st.integers(0, 600),
 )
 def test_months_later_is_the_same_day_or_the_months_last(moment: datetime, months: int) -> None:
-    later = earning.months_later(moment=moment, months=months)
+    later = periods.months_later(moment=moment, months=months)
     last = calendar.monthrange(later.year, later.month)[1]
     assert later.day == min(moment.day, last)
     assert later.timetz() == moment.timetz()
@@ -176,7 +176,7 @@ def test_months_later_is_the_same_day_or_the_months_last(moment: datetime, month
     ],
 )
 def test_period_is_named_by_its_first_day(period: str, first: str) -> None:
-    assert earning.period_key(period=period, day=date(2027, 3, 3)) == first
+    assert periods.period_key(period=period, day=date(2027, 3, 3)) == first
 
 
 # --- Which rule comes first --------------------------------------------------------------------
@@ -285,5 +285,5 @@ def test_act_earns_by_the_rules_of_its_subject() -> None:
     ],
 )
 def test_end_of_a_period_is_local(moment: str, period: str, zone: str, end: str) -> None:
-    found = earning.end_of(moment=datetime.fromisoformat(moment), period=period, zone=zone)
+    found = periods.end_of(moment=datetime.fromisoformat(moment), period=period, zone=zone)
     assert found == datetime.fromisoformat(end)

@@ -134,8 +134,10 @@ class Ledger(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "undo"):
-            assert auditing.audit().findings == ()
-            transaction.savepoint_rollback(self.undo)
+            tiers.qualify(at=self.now)  # As the rooms do after every return.
+            findings = auditing.audit().findings
+            transaction.savepoint_rollback(self.undo)  # Before anything is raised: others follow.
+            assert findings == (), findings
 
     @property
     def now(self) -> Any:

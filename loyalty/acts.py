@@ -112,6 +112,7 @@ _UNPAID = f"""
 SELECT i.id, i.member_id
   FROM members_interaction i
   JOIN members_interactionkind k ON k.id = i.kind_id
+  JOIN members_member m ON m.id = i.member_id AND m.merged_into_id IS NULL
  WHERE i.recorded_at >= %s AND i.occurred_at >= %s AND k.slug = ANY(%s::text[]) AND i.id > %s
    AND {_NOT_PAID}
  ORDER BY i.id LIMIT %s

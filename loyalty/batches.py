@@ -12,7 +12,7 @@ from datetime import datetime
 from django.db import DataError, IntegrityError, transaction
 
 from config.errors import Invalid, Refusal
-from loyalty import accounts, baskets, guests, purchases
+from loyalty import accounts, baskets, guests, pooling, purchases
 from loyalty.baskets import Basket
 from loyalty.models import Purchase, VoucherUse
 
@@ -50,7 +50,9 @@ def record_each(many: Sequence[Basket], *, now: datetime, held_by: str = "") -> 
     with transaction.atomic():
         # All of them before anything else, whatever the order in which they are needed.
         good = [one.basket for one in plain + special]
-        accounts.lock(sorted({basket.member_id for basket in good if not basket.is_guests}))
+        buyers = {basket.member_id for basket in good if not basket.is_guests}
+        spenders = {basket.member_id for basket in good if basket.points}
+        accounts.lock(sorted(buyers | pooling.everybody(spenders)))
         together = tried(lambda: _record_together([one.basket for one in plain], now=now))
         if isinstance(together, Refusal):
             special = sorted(plain + special, key=lambda one: one.basket.occurred_at)

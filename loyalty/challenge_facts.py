@@ -91,12 +91,12 @@ SELECT d.challenge_id, d.member_id, m.zone,
        array_agg(d.thing ORDER BY d.at, d.thing) AS thing
   FROM done d
   JOIN asked ch ON ch.id = d.challenge_id
-  JOIN members_member m ON m.id = d.member_id AND m.erased_at IS NULL
+  JOIN members_member m ON m.id = d.member_id AND m.erased_at IS NULL AND m.merged_into_id IS NULL
  {" ".join(conditions)}
 """
 
 
-_EVERYBODY = "SELECT id FROM members_member WHERE erased_at IS NULL"
+_EVERYBODY = "SELECT id FROM members_member WHERE erased_at IS NULL AND merged_into_id IS NULL"
 _THESE = "SELECT unnest(%s::bigint[])"
 # Of each kind: which challenge, who, when, and the place or category it was about. Which
 # check-ins count is said by `CheckIn.objects.counted()` too.

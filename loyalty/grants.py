@@ -11,8 +11,9 @@ from django.db import transaction
 from django.db.models import F
 
 from config.errors import Invalid, Refusal
-from loyalty import ledger, periods, tiers
+from loyalty import accounts, ledger, periods, tiers
 from loyalty.models import Entry, Grant, GrantCounter, PointsPolicy
+from members import ownership
 from members.models import Member, Programme, User
 
 VALID_MONTHS = 24
@@ -38,7 +39,7 @@ def grant(*, member: Member, points: int, reason: str, by: User, now: datetime) 
         raise Invalid(f"From 1 to {MOST_POINTS:,}, or as many less.", pointer="/points")
     if len(reason.strip()) < SHORTEST_REASON:
         raise Invalid("Say why, so that a colleague understands it in a year.", pointer="/reason")
-    if member.user_id == by.pk:
+    if ownership.is_own(member=member, user=by):
         raise OwnGrant("Nobody grants points to themselves; ask a colleague.")
     with transaction.atomic():
         row = Grant(
@@ -59,7 +60,7 @@ def approve(*, grant: Grant, by: User, now: datetime) -> Grant:
     """Agree to a grant that waits, and give its points."""
     with transaction.atomic():
         row = _waiting(grant, by)
-        if row.member.user_id == by.pk:
+        if ownership.is_own(member=row.member, user=by):
             raise OwnGrant("Nobody agrees to points for themselves.")
         row.decided_by, row.decided_at = by, now
         _give(row, actor=by, now=now)
@@ -76,6 +77,7 @@ def refuse(*, grant: Grant, by: User, now: datetime) -> Grant:
 
 
 def _waiting(grant: Grant, by: User) -> Grant:
+    accounts.lock([grant.member_id])  # The account before its rows, as everywhere.
     row = Grant.objects.select_for_update().get(pk=grant.pk)
     if row.state != Grant.State.WAITING:
         raise GrantDecided("Somebody has decided on this grant already.")

@@ -6,7 +6,7 @@ one statement. Guarantees: a balance is never negative, the chain of entries has
 spent soonest-expiring first, and what cannot be taken back becomes a debt that later credits pay.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,8 +15,8 @@ from django.db import transaction
 
 from config.errors import Refusal
 from loyalty import accounts, ledger_rows
-from loyalty.ledger_rows import EntryRow, LotRow, TakenLot, UseRow
-from loyalty.models import Entry, Lot, PointsPolicy
+from loyalty.ledger_rows import EntryRow, LotRow
+from loyalty.models import Entry, Lot
 from loyalty.pages import latest_first
 from loyalty.transfers import Transfers
 
@@ -26,6 +26,16 @@ class InsufficientPoints(Refusal):
 
     code = "insufficient_points"
     status = 409
+
+
+class AccountClosed(Refusal):
+    """The member was merged into another meanwhile; the same request finds that one."""
+
+    code = "member_merged"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__("This member was merged with another just now; send it again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +195,9 @@ class Book(Transfers):
         back yet, or so many of them, latest-expiring first. Returns how many.
 
         A lot that expired meanwhile gets the policy's grace period. Where the spend was of an
-        account that was merged since (open both), the points go on to the member. Giving back
-        twice for one reason is refused by the database (`entry_reversed_once_for_each_reason`).
+        account that was merged since, the points go on to the member; what another of the
+        household had given goes back to them: open the book with `holders`. Giving back
+        twice for one reason is refused (`entry_reversed_once_for_each_reason`).
         """
         taken = ledger_rows.still_taken(entry_id=spent.pk)
         back = latest_first(taken, sum(taken.values()) if points is None else points)
@@ -197,46 +208,44 @@ class Book(Transfers):
         entry = self._write(
             owner_id, Entry.Kind.RESTORED, self.now, amount=total, reverses_id=spent.pk, why=why
         )
-        refilled = self._refill(entry, back)
-        if owner_id == member_id:
-            self._pay_debt(member_id, refilled, self.now)
-            return total
-        for lot, amount in zip(refilled, back.values(), strict=True):
-            self._move(lot, amount, taker_id=member_id, why=why)
-        self._pay_debt(member_id, self._spendable(member_id), self.now)
+        givers = ledger_rows.givers_of(entry_id=spent.pk)
+        for lot, amount in zip(self._refill(entry, back), back.values(), strict=True):
+            taker_id = givers.get(lot.id or 0, member_id)
+            if taker_id != owner_id:
+                self._move(lot, amount, taker_id=taker_id, why=why)
+        for account_id in {member_id, *givers.values()}:
+            self._pay_debt(account_id, self._spendable(account_id), self.now)
         return total
 
-    def _refill(self, entry: EntryRow, back: Mapping[TakenLot, int]) -> list[LotRow]:
-        known = {lot.id: lot for lot in self._lots.get(entry.account_id, [])}
-        closed = Lot.objects.in_bulk([lot.pk for lot in back if lot.pk not in known])
-        grace = timedelta(days=PointsPolicy.objects.get().grace_days)
-        refilled = []
-        for row, amount in back.items():
-            lot = known.get(row.pk)
-            if lot is None:
-                lot = LotRow.read(closed[row.pk])
-                self._lots.setdefault(entry.account_id, []).append(lot)
-            lot.remaining += amount
-            lot.is_changed = True
-            if lot.expires_before(self.now):
-                lot.expires_at = self.now + grace
-            self._uses.append(UseRow(entry=entry, lot=lot, amount=-amount))
-            refilled.append(lot)
-        return refilled
+
+def holders(*, spent: Entry | None, member_id: int) -> set[int]:
+    """Whose accounts giving back a spend may concern, besides the member's own."""
+    if spent is None:
+        return set()
+    givers = ledger_rows.givers_of(entry_id=spent.pk)
+    return ({spent.account_id} | set(givers.values())) - {member_id}
 
 
 @contextmanager
 def open_book(
-    member_ids: Iterable[int], *, now: datetime, with_lots: bool = False
+    member_ids: Iterable[int],
+    *,
+    now: datetime,
+    with_lots: bool = False,
+    besides: Iterable[int] = (),
 ) -> Iterator[Book]:
     """Lock the accounts of these members, ascending, and write what happened on leaving.
 
     An exception inside writes nothing. `with_lots` loads the open lots: needed by everything but
-    `earn` on an account without debt.
+    `earn` on an account without debt. `AccountClosed` where a member was merged into another
+    before the lock was had; `besides` are accounts of which that is not asked.
     """
-    ids = sorted(set(member_ids))
+    subjects = set(member_ids)
+    ids = sorted(subjects | set(besides))
     with transaction.atomic(savepoint=False):
         locked = accounts.lock(ids)
+        if any(locked[pk].is_closed for pk in subjects):
+            raise AccountClosed
         lots: dict[int, list[LotRow]] = {}
         if with_lots:
             for lot in Lot.objects.filter(account_id__in=ids, remaining__gt=0).order_by("id"):

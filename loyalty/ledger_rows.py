@@ -17,6 +17,9 @@ from loyalty.models import Account, Entry, Lot
 from members import prepared, webhooks
 from members.arrays import array
 
+# Why of points that one of a household spent for another.
+HOUSEHOLD = "household"
+
 
 @dataclass(slots=True, kw_only=True)
 class EntryRow:
@@ -55,6 +58,7 @@ class LotRow:
     available_at: datetime | None
     expires_at: datetime | None
     id: int | None = None
+    came_from_id: int | None = None
     is_changed: bool = False
 
     @classmethod
@@ -64,6 +68,7 @@ class LotRow:
             account_id=lot.account_id,
             origin=0,
             award_id=lot.award_id,
+            came_from_id=lot.came_from_id,
             amount=lot.amount,
             remaining=lot.remaining,
             is_pending=lot.is_pending,
@@ -105,7 +110,8 @@ def write(
     if new or uses:
         values += _columns(
             new,
-            "account_id origin award_id amount remaining is_pending available_at expires_at",
+            "account_id origin award_id came_from_id amount remaining is_pending available_at"
+            " expires_at",
         )
     if changed:
         values += _columns(changed, "id remaining is_pending available_at expires_at")
@@ -173,6 +179,45 @@ def still_taken(*, entry_id: int) -> dict[TakenLot, int]:
         return {TakenLot(pk, expires_at): int(points) for pk, expires_at, points in cursor}
 
 
+def givers_of(*, entry_id: int) -> dict[int, int]:
+    """{lot: account} of the lots that an entry took from and that came from a household's other."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT DISTINCT l.id, source.account_id
+              FROM loyalty_lotuse u
+              JOIN loyalty_lot l ON l.id = u.lot_id
+              JOIN loyalty_entry came ON came.id = l.entry_id AND came.why = %s
+              JOIN loyalty_lot source ON source.id = l.came_from_id
+              JOIN loyalty_account giver ON giver.member_id = source.account_id
+               AND NOT giver.is_closed
+             WHERE u.entry_id = %s
+            """,
+            [HOUSEHOLD, entry_id],
+        )
+        return dict(cursor.fetchall())
+
+
+def lots_from(*, account_id: int, before_id: int) -> set[int]:
+    """The open lots of an account whose points were another account's at some time."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH RECURSIVE up(lot, ancestor) AS (
+                SELECT id, came_from_id FROM loyalty_lot
+                 WHERE account_id = %s AND remaining > 0 AND came_from_id IS NOT NULL
+                 UNION
+                SELECT up.lot, l.came_from_id
+                  FROM up JOIN loyalty_lot l ON l.id = up.ancestor
+                 WHERE l.came_from_id IS NOT NULL
+            )
+            SELECT up.lot FROM up JOIN loyalty_lot l ON l.id = up.ancestor WHERE l.account_id = %s
+            """,
+            [account_id, before_id],
+        )
+        return {pk for (pk,) in cursor.fetchall()}
+
+
 def _columns(rows: Sequence[object], names: str) -> list[str]:
     return [array([getattr(row, name) for row in rows]) for name in names.split()]
 
@@ -217,13 +262,14 @@ _ANNOUNCED = f"""announced AS (
 )"""
 _NEW_LOTS = """new_lot AS (
     INSERT INTO loyalty_lot
-        (account_id, entry_id, award_id, amount, remaining, is_pending, available_at, expires_at)
-    SELECT g.account_id, entry.id, g.award_id, g.amount, g.remaining, g.is_pending,
+        (account_id, entry_id, award_id, came_from_id, amount, remaining, is_pending, available_at,
+         expires_at)
+    SELECT g.account_id, entry.id, g.award_id, g.came_from_id, g.amount, g.remaining, g.is_pending,
            g.available_at, g.expires_at
-      FROM unnest(%s::bigint[], %s::int[], %s::bigint[], %s::int[], %s::int[], %s::bool[],
-                  %s::timestamptz[], %s::timestamptz[])
-           AS g(account_id, version, award_id, amount, remaining, is_pending, available_at,
-                expires_at)
+      FROM unnest(%s::bigint[], %s::int[], %s::bigint[], %s::bigint[], %s::int[], %s::int[],
+                  %s::bool[], %s::timestamptz[], %s::timestamptz[])
+           AS g(account_id, version, award_id, came_from_id, amount, remaining, is_pending,
+                available_at, expires_at)
       JOIN entry USING (account_id, version)
     RETURNING id, entry_id
 )"""

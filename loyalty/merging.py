@@ -11,13 +11,13 @@ from datetime import datetime
 
 import pgtrigger
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from config.errors import Invalid, Refusal
 from loyalty import ledger, tiers
-from loyalty.models import Hold, Merge
-from members import consents, interests
-from members.models import Consent, ConsentState, Member, User
+from loyalty.models import Account, Hold, Merge
+from members import consents, interests, ownership
+from members.models import Consent, ConsentState, IdempotencyKey, Member, User
 
 # What moves, by table (and column, where that is not `member_id`); but not a row `t` that would
 # clash with a row `o` which the kept member has already.
@@ -43,13 +43,17 @@ TABLES: Mapping[str, str] = {
         " AND t.kind = 'review' OR o.digest = t.digest"
     ),
     "loyalty_referral.referrer_id": "false",
+    "loyalty_referral.referee_id": "true",
     "loyalty_waiting": "o.session_id = t.session_id",
     "members_interaction": "o.kind_id = t.kind_id AND o.reference = t.reference",
     "members_device": "false",
     "members_submission": "o.survey_id = t.survey_id AND o.round = t.round",
 }
 # Whoever recommended the programme to themself under another number: that row stays as it is.
-NOT_OF = {"loyalty_referral.referrer_id": "referee_id"}
+NOT_OF = {
+    "loyalty_referral.referrer_id": "referee_id",
+    "loyalty_referral.referee_id": "referrer_id",
+}
 CONTACTS = ("email", "phone")
 
 
@@ -63,7 +67,8 @@ def merge(*, gone: Member, kept: Member, reason: str, by: User | None, now: date
     if gone.pk == kept.pk:
         raise Invalid("Choose two different members.", pointer="/kept")
     with transaction.atomic():
-        with ledger.open_book([gone.pk, kept.pk], now=now, with_lots=True) as book:
+        pair = [gone.pk, kept.pk]
+        with ledger.open_book([], now=now, with_lots=True, besides=pair) as book:
             _refuse_strange(gone, kept, by)
             row = Merge.objects.create(gone=gone, kept=kept, by=by, reason=reason, merged_at=now)
             row.debt = book.accounts[gone.pk].debt
@@ -76,6 +81,8 @@ def merge(*, gone: Member, kept: Member, reason: str, by: User | None, now: date
         row.save()
         # Whom it had been merged with before is the same person, too: one step leads to them.
         Member.objects.filter(Q(pk=gone.pk) | Q(merged_into=gone)).update(merged_into=kept)
+        Account.objects.filter(pk=gone.pk).update(is_closed=True)
+        _move_keys(gone, kept)
         _keep_refusals(gone, kept, now)
         _settle(row, now)
     return row
@@ -85,8 +92,10 @@ def undo(*, merge: Merge, by: User | None, now: datetime) -> Merge:
     """Make them two again: what moved goes back, points as far as they are still there."""
     with transaction.atomic():
         pair = [merge.gone_id, merge.kept_id]
-        with ledger.open_book(pair, now=now, with_lots=True) as book:
+        with ledger.open_book([], now=now, with_lots=True, besides=pair) as book:
             row = Merge.objects.select_for_update().get(pk=merge.pk)
+            if by is not None and ownership.is_own(member=row.kept, user=by):
+                raise NotMergeable("Nobody parts their own membership; ask a colleague.")
             if row.undone_at is not None:
                 raise NotMergeable("This was undone before.")
             if Member.objects.filter(pk=row.kept_id, merged_into__isnull=False).exists():
@@ -102,6 +111,7 @@ def undo(*, merge: Merge, by: User | None, now: datetime) -> Merge:
             _move_back(table, ids, giver_id=row.kept_id, taker_id=row.gone_id)
         _move_contacts(row.kept, row.gone, row.contacts)
         Member.objects.filter(pk=row.gone_id).update(merged_into=None)
+        Account.objects.filter(pk=row.gone_id).update(is_closed=False)
         Member.objects.filter(
             merges_away__kept=row.gone_id, merges_away__undone_at__isnull=True
         ).update(merged_into=row.gone_id)
@@ -121,7 +131,7 @@ def _refuse_strange(gone: Member, kept: Member, by: User | None) -> None:
     for row in rows.values():
         if row.erased_at is not None or row.merged_into_id is not None:
             raise NotMergeable(f"{row} is gone already.")
-        if by is not None and row.user_id == by.pk:
+        if by is not None and ownership.is_own(member=row, user=by):
             raise NotMergeable("Nobody merges their own membership; ask a colleague.")
     if Hold.objects.filter(member=gone, state=Hold.State.HELD).exists():
         raise NotMergeable("A till has set points of this member aside; wait until it is done.")
@@ -166,6 +176,13 @@ def _move_contacts(giver: Member, taker: Member, names: Sequence[str]) -> list[s
     giver.save(update_fields=fields)  # First: an address is nobody else's at any moment.
     taker.save(update_fields=fields)
     return moved
+
+
+def _move_keys(gone: Member, kept: Member) -> None:
+    """A request sent before and again after is the same one, whoever sends it by then."""
+    theirs = IdempotencyKey.objects.filter(caller=f"member:{kept.pk}", key=OuterRef("key"))
+    keys = IdempotencyKey.objects.filter(~Exists(theirs), caller=f"member:{gone.pk}")
+    keys.update(caller=f"member:{kept.pk}")
 
 
 def _keep_refusals(gone: Member, kept: Member, now: datetime) -> None:

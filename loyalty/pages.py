@@ -5,11 +5,11 @@ What every movement is made of, before it has a name; `loyalty.ledger` has the v
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from loyalty import ledger_rows
 from loyalty.ledger_rows import EntryRow, LotRow, TakenLot, UseRow
-from loyalty.models import Account, Entry
+from loyalty.models import Account, Entry, Lot, PointsPolicy
 
 FOREVER = datetime.max.replace(tzinfo=UTC)
 FOREVER_ID = 2**63
@@ -77,11 +77,31 @@ class Pages:
         self._entries.append(entry)
         return entry
 
-    def _pay_debt(self, member_id: int, lots: list[LotRow], at: datetime) -> None:
+    def _pay_debt(self, member_id: int, lots: list[LotRow], at: datetime, *, why: str = "") -> None:
         owed = min(self.accounts[member_id].debt, sum(lot.remaining for lot in lots))
         if owed:
-            entry = self._write(member_id, Entry.Kind.DEBT_PAID, at, amount=-owed, debt=-owed)
+            entry = self._write(
+                member_id, Entry.Kind.DEBT_PAID, at, amount=-owed, debt=-owed, why=why
+            )
             self._take(entry, lots, owed)
+
+    def _refill(self, entry: EntryRow, back: Mapping[TakenLot, int]) -> list[LotRow]:
+        known = {lot.id: lot for lot in self._lots.get(entry.account_id, [])}
+        closed = Lot.objects.in_bulk([lot.pk for lot in back if lot.pk not in known])
+        grace = timedelta(days=PointsPolicy.objects.get().grace_days)
+        refilled = []
+        for row, amount in back.items():
+            lot = known.get(row.pk)
+            if lot is None:
+                lot = LotRow.read(closed[row.pk])
+                self._lots.setdefault(entry.account_id, []).append(lot)
+            lot.remaining += amount
+            lot.is_changed = True
+            if lot.expires_before(self.now):
+                lot.expires_at = self.now + grace
+            self._uses.append(UseRow(entry=entry, lot=lot, amount=-amount))
+            refilled.append(lot)
+        return refilled
 
     def _ready(self, member_id: int) -> list[LotRow]:
         return [lot for lot in self._lots.get(member_id, []) if not lot.is_pending]

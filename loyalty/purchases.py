@@ -20,6 +20,7 @@ from loyalty import (
     challenges,
     discounts,
     ledger,
+    pooling,
     purchase_rows,
     tender,
     tiers,
@@ -113,7 +114,8 @@ def _record_discounted(
     basket: Basket, *, now: datetime, held_by: str, redeemed_at: datetime
 ) -> Receipt:
     # The account before its vouchers, as everywhere; the same purchase sent twice waits here.
-    accounts.lock([basket.member_id])
+    spenders = {basket.member_id} if basket.points else set()
+    accounts.lock(sorted({basket.member_id} | pooling.everybody(spenders)))
     existing = Purchase.objects.filter(origin=basket.origin, reference=basket.reference).first()
     if existing is not None:
         _refuse_other_content(basket, existing.pk)

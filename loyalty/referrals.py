@@ -221,7 +221,9 @@ _FLAG = f"""
 UPDATE loyalty_referral r SET state = 'flagged', reason = found.reason
   FROM (
     SELECT w.id,
-           CASE WHEN ours.erased_at IS NOT NULL OR theirs.erased_at IS NOT NULL THEN 'gone'
+           CASE WHEN coalesce(ours.merged_into_id, ours.id)
+                     = coalesce(theirs.merged_into_id, theirs.id) THEN 'same_person'
+                WHEN ours.erased_at IS NOT NULL OR theirs.erased_at IS NOT NULL THEN 'gone'
                 WHEN {_MAILBOX.format(m="ours")} = {_MAILBOX.format(m="theirs")} THEN 'same_mailbox'
                 WHEN {_HOME.format(a="home")} = {_HOME.format(a="other")} THEN 'same_address'
            END AS reason
@@ -233,5 +235,5 @@ UPDATE loyalty_referral r SET state = 'flagged', reason = found.reason
      WHERE w.id = ANY(%s) AND w.state = 'waiting'
   ) AS found
  WHERE r.id = found.id AND found.reason IS NOT NULL
-   AND (NOT r.is_cleared OR found.reason = 'gone')
+   AND (NOT r.is_cleared OR found.reason IN ('gone', 'same_person'))
 """

@@ -98,9 +98,8 @@ def record(
 ) -> ReturnReceipt:
     """Record a return and take back its points; reported again, answers as the first time."""
     _check(lines, occurred_at=occurred_at, now=now)
-    spent = purchase.points_entry
-    holders = {purchase.member_id, *([spent.account_id] if spent else [])}
-    with ledger.open_book(holders, now=now, with_lots=True) as book:
+    others = ledger.holders(spent=purchase.points_entry, member_id=purchase.member_id)
+    with ledger.open_book([purchase.member_id], now=now, with_lots=True, besides=others) as book:
         account = book.accounts[purchase.member_id]
         before = Return.objects.filter(purchase=purchase, reference=reference).first()
         if before is not None:

@@ -136,8 +136,12 @@ def cancel(*, redemption: Redemption, why: str, now: datetime) -> int:
 
     Returns the balance. `NotCancellable` when it was used, handed over or cancelled before.
     """
-    holders = {redemption.member_id, redemption.entry.account_id}
-    with transaction.atomic(), ledger.open_book(holders, now=now, with_lots=True) as book:
+    owner_id, spent = redemption.member_id, redemption.entry
+    others = ledger.holders(spent=spent, member_id=owner_id)
+    with (
+        transaction.atomic(),
+        ledger.open_book([owner_id], now=now, with_lots=True, besides=others) as book,
+    ):
         voucher = Voucher.objects.filter(redemption=redemption).first()
         is_withdrawn = voucher is None or vouchers.cancel(voucher=voucher, now=now)
         rows = Redemption.objects.filter(pk=redemption.pk, state=Redemption.State.DONE)

@@ -36,6 +36,10 @@ class PointsDoNotPay(Refusal):
     status = 409
 
 
+class MoreThanThereIsToPay(Invalid):
+    """Points would pay more than the whole."""
+
+
 class HoldNotValid(Refusal):
     """Unknown, used, released, another member's or another till's: not told apart."""
 
@@ -111,7 +115,9 @@ def pay(*, member_id: int, points: int, currency: str, total: Decimal, now: date
     """Pay a part of `total` with points, at once. Call inside the purchase's transaction."""
     value = _worth(points, currency)
     if value > total:
-        raise Invalid(f"{points} points are more than there is to pay.", pointer="/points")
+        raise MoreThanThereIsToPay(
+            f"{points} points are more than there is to pay.", pointer="/points"
+        )
     with pooling.open_book(member_id, now=now) as book:
         entry = pooling.spend(
             book, member_id=member_id, points=points, at=now, why="paid at the till"
@@ -133,7 +139,9 @@ def use(
 
     Call inside the purchase's transaction, then `attach`.
     """
-    with ledger.open_book([member_id], now=now, with_lots=True) as book:
+    named = Hold.objects.filter(pk=hold_of(hold_id)).select_related("entry").first()
+    others = ledger.holders(spent=named.entry if named else None, member_id=member_id)
+    with ledger.open_book([member_id], now=now, with_lots=True, besides=others) as book:
         held = Hold.objects.filter(pk=hold_of(hold_id)).select_related("entry").first()
         if (
             held is None
@@ -216,8 +224,8 @@ def _set_aside(
 
 
 def _release(named: Hold, *, now: datetime) -> Hold:
-    holders = {named.member_id, named.entry.account_id}
-    with ledger.open_book(holders, now=now, with_lots=True) as book:
+    others = ledger.holders(spent=named.entry, member_id=named.member_id)
+    with ledger.open_book([named.member_id], now=now, with_lots=True, besides=others) as book:
         held = Hold.objects.select_related("entry").get(pk=named.pk)
         if held.state == Hold.State.USED:
             raise HoldNotValid

@@ -6,8 +6,11 @@ award they came from, so that whatever happens to them later finds them.
 
 from dataclasses import replace
 
+from django.db.models import Sum
+
+from loyalty import ledger_rows
 from loyalty.ledger_rows import LotRow
-from loyalty.models import Entry, Lot
+from loyalty.models import Entry
 from loyalty.pages import Pages
 
 
@@ -31,26 +34,53 @@ class Transfers(Pages):
                 moved += amount
         if is_all:
             self._shift_debt(giver_id, taker_id, self.accounts[giver_id].debt, why)
-        self._pay_debt(taker_id, self._spendable(taker_id), self.now)
+        self._pay_debt(taker_id, self._spendable(taker_id), self.now, why=why)
         return moved
 
     def undo_transfer(
         self, *, giver_id: int, taker_id: int, came_as: str, debt: int, why: str
     ) -> None:
-        """Move back what is left of the lots that came with `why` = `came_as`, and as much debt as
-        is still owed; what was spent in the meantime stays spent."""
-        came = Lot.objects.filter(
-            account_id=giver_id,
-            remaining__gt=0,
-            entry__kind=Entry.Kind.TRANSFERRED,
-            entry__why=came_as,
-        )
-        ids = set(came.values_list("pk", flat=True))
-        for lot in self._lots.get(giver_id, []):
+        """Undo a transfer of everything that came with `why` = `came_as`.
+
+        What is left of the lots that were the taker's goes back, whatever has happened to them
+        since; what was spent in the meantime stays spent. Of the debt that came along the part
+        that was paid on arrival is taken on again, and the rest as far as nothing has paid it
+        since, the oldest debt first.
+        """
+        ids = ledger_rows.lots_from(account_id=giver_id, before_id=taker_id)
+        for lot in list(self._lots.get(giver_id, [])):
             if lot.id in ids:
                 self._move(lot, lot.remaining, taker_id=taker_id, why=why)
-        self._shift_debt(giver_id, taker_id, min(debt, self.accounts[giver_id].debt), why)
-        self._pay_debt(taker_id, self._spendable(taker_id), self.now)
+        paid = Entry.objects.filter(account_id=giver_id, kind=Entry.Kind.DEBT_PAID, why=came_as)
+        taken_on = sum(self._owe_again(entry, why=why) for entry in paid.order_by("version"))
+        came = Entry.objects.filter(account_id=giver_id, kind=Entry.Kind.TRANSFERRED, why=came_as)
+        since = came.order_by("version").values_list("version", flat=True).first() or 0
+        later = Entry.objects.filter(
+            account_id=giver_id, kind=Entry.Kind.DEBT_PAID, version__gt=since
+        ).exclude(why=came_as)
+        paid_later = -(later.aggregate(points=Sum("debt_change"))["points"] or 0)
+        unpaid = max(debt - taken_on - paid_later, 0)
+        owed = min(taken_on + unpaid, self.accounts[giver_id].debt)
+        self._shift_debt(giver_id, taker_id, owed, why)
+        for account_id in (giver_id, taker_id):
+            self._pay_debt(account_id, self._spendable(account_id), self.now)
+
+    def _owe_again(self, paid: Entry, *, why: str) -> int:
+        """Put the points of a payment of debt back into their lots, and the debt back on."""
+        back = ledger_rows.still_taken(entry_id=paid.pk)
+        points = sum(back.values())
+        if points:
+            entry = self._write(
+                paid.account_id,
+                Entry.Kind.RESTORED,
+                self.now,
+                amount=points,
+                debt=points,
+                reverses_id=paid.pk,
+                why=why,
+            )
+            self._refill(entry, back)
+        return points
 
     def _shift_debt(self, giver_id: int, taker_id: int, points: int, why: str) -> None:
         if points:
@@ -83,6 +113,7 @@ class Transfers(Pages):
         moved = replace(
             lot,
             id=None,
+            came_from_id=lot.id,
             account_id=taker_id,
             origin=came.version,
             amount=amount,

@@ -50,7 +50,7 @@ SELECT m.id, extract(year FROM local.day)::int
  CROSS JOIN LATERAL (SELECT (%(now)s::timestamptz AT TIME ZONE m.zone)::date AS day) local
  CROSS JOIN LATERAL (
        SELECT extract(year FROM local.day)::int - extract(year FROM m.birth_date)::int AS years) age
- WHERE m.erased_at IS NULL AND age.years > 0
+ WHERE m.erased_at IS NULL AND m.merged_into_id IS NULL AND age.years > 0
    AND (m.birth_date + make_interval(years => age.years))::date = local.day
    AND NOT EXISTS (
        SELECT FROM members_interaction i JOIN members_interactionkind k ON k.id = i.kind_id

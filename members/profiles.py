@@ -52,7 +52,7 @@ _COMPLETE = """
 SELECT m.id
   FROM members_member m
   JOIN members_address a ON a.member_id = m.id AND (a.postal_code <> '' OR a.city <> '')
- WHERE {some} AND m.erased_at IS NULL
+ WHERE {some} AND m.erased_at IS NULL AND m.merged_into_id IS NULL
    AND m.given_name <> '' AND m.family_name <> '' AND m.birth_date IS NOT NULL
    AND EXISTS (SELECT FROM members_intereststatement s WHERE s.member_id = m.id)
    AND NOT EXISTS (

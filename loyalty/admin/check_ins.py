@@ -19,6 +19,7 @@ from config.admin.rows import ReadOnlyAdmin, staff_of
 from config.errors import Refusal
 from loyalty import checkins
 from loyalty.models import Appeal, CheckIn
+from members import ownership
 from members.models import User
 
 WHY = {
@@ -182,7 +183,7 @@ class CheckInAdmin(ReadOnlyAdmin):
 
 def is_own(row: CheckIn, user: User) -> bool:
     """Whether this is the check-in of the very person who is asked to judge it."""
-    return row.member.user_id is not None and row.member.user_id == user.pk
+    return ownership.is_own(member=row.member, user=user)
 
 
 def facts_of(row: CheckIn) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from config.admin.rows import ReadOnlyAdmin, staff_of
 from config.errors import Refusal
 from loyalty import community
 from loyalty.models import Post
+from members import ownership
 
 TONES = {"pending": "warning", "accepted": "success", "rejected": "danger", "withdrawn": ""}
 
@@ -126,7 +127,7 @@ class PostAdmin(ReadOnlyAdmin):
         return cast("Post", get_object_or_404(rows, pk=object_id))
 
     def _is_own(self, request: HttpRequest, row: Post) -> bool:
-        return row.member.user_id is not None and row.member.user_id == staff_of(request).pk
+        return ownership.is_own(member=row.member, user=staff_of(request))
 
     @shown(description="about")
     def about(self, row: Post) -> str:

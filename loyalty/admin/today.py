@@ -18,10 +18,13 @@ HELD = "?status__exact=held"
 @adds_figures
 def bought(user: User, now: datetime) -> Iterator[Figure]:
     if user.has_perm("loyalty.view_purchase"):
-        rows = roles.rows_seen(Purchase.objects.all(), user=user, store="store")
+        today = midnight(user=user, now=now)
+        # Of today, and not only loaded today; recorded then too, for the index.
+        happened = Purchase.objects.filter(recorded_at__gte=today, occurred_at__gte=today)
+        rows = roles.rows_seen(happened, user=user, store="store")
         yield Figure(
             label="Purchases today",
-            value=rows.filter(recorded_at__gte=midnight(user=user, now=now)).count(),
+            value=rows.count(),
             note="in this store" if user.store else "on every channel",
             link=reverse("admin:loyalty_purchase_changelist"),
             order=20,
@@ -31,9 +34,11 @@ def bought(user: User, now: datetime) -> Iterator[Figure]:
 @adds_figures
 def points(user: User, now: datetime) -> Iterator[Figure]:
     if user.has_perm("loyalty.view_entry"):
-        rows = roles.rows_seen(Entry.objects.all(), user=user, store="account__member__home_store")
+        today = midnight(user=user, now=now)
+        happened = Entry.objects.filter(recorded_at__gte=today, at__gte=today)
+        rows = roles.rows_seen(happened, user=user, store="account__member__home_store")
         given = Q(kind__in=[Entry.Kind.EARNED, Entry.Kind.GRANTED])
-        sums = rows.filter(recorded_at__gte=midnight(user=user, now=now)).aggregate(
+        sums = rows.aggregate(
             given=Sum(F("amount") + F("pending_change"), filter=given),
             spent=-Sum("amount", filter=Q(kind=Entry.Kind.SPENT)),
         )

@@ -96,6 +96,9 @@ class Account(models.Model):
     tier = models.ForeignKey(Tier, null=True, blank=True, on_delete=models.PROTECT)
     tier_since = models.DateTimeField(null=True, help_text="When what was earned sufficed for it.")
     tier_until = models.DateTimeField(null=True, help_text="Kept until then, whatever is earned.")
+    is_closed = models.BooleanField(
+        default=False, db_default=False, help_text="The member was merged into another."
+    )
     active_at = models.DateTimeField(null=True, help_text="Last earned or spent something.")
 
     class Meta:

@@ -1,5 +1,6 @@
 """One movement of points. Append-only: a mistake is corrected by adding."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 
 from members.models.consent import APPEND_ONLY
@@ -39,6 +40,7 @@ class Entry(models.Model):
 
     class Meta:
         verbose_name_plural = "entries"
+        indexes = [BrinIndex(fields=["recorded_at"], name="entry_by_recording")]
         constraints = [
             models.UniqueConstraint(fields=["account", "version"], name="entry_chain"),
             models.UniqueConstraint(

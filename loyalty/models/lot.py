@@ -12,6 +12,13 @@ class Lot(models.Model):
     award = models.ForeignKey(
         "loyalty.Award", null=True, on_delete=models.PROTECT, related_name="lots"
     )
+    came_from = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="went_to",
+        help_text="The lot of another account that these points were before.",
+    )
     amount = models.IntegerField()
     remaining = models.IntegerField()
     is_pending = models.BooleanField(default=False)

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
@@ -48,6 +49,7 @@ class Purchase(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["member", "occurred_at"], name="purchase_by_member"),
+            BrinIndex(fields=["recorded_at"], name="purchase_by_recording"),
             models.Index(
                 fields=["pickup_store", "reference"],
                 condition=Q(pickup_store__isnull=False),

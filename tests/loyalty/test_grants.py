@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from config.errors import Invalid
-from loyalty import auditing, grants, ledger
+from loyalty import auditing, grants, ledger, merging
 from loyalty.models import Entry, Grant, Lot, PointsPolicy
-from members.models import Member, User
+from members import households
+from members.models import Household, Member, User
 from tests import factories
 from tests.factories import NOW
 from tests.staff import person
@@ -137,3 +138,25 @@ def test_grant_of_nothing_or_without_a_reason_is_refused(
 ) -> None:
     with pytest.raises(Invalid):
         give(alex, points, clerk, reason=reason)
+
+
+def test_membership_not_signed_in_yet_is_ones_own_too(clerk: User) -> None:
+    own = factories.member(email=clerk.email)
+    with pytest.raises(grants.OwnGrant):
+        give(own, 1, clerk)
+
+
+def test_household_is_served_by_a_colleague(clerk: User, alex: Member) -> None:
+    own = factories.member(email=clerk.email)
+    households.invite(member=own, named=alex.number, now=NOW)
+    home = Household.objects.get()
+    households.accept(member=alex, household_id=home.pk, now=NOW)
+    with pytest.raises(grants.OwnGrant):
+        give(alex, 1, clerk)
+
+
+def test_number_that_leads_to_oneself_is_ones_own(clerk: User, alex: Member) -> None:
+    own = factories.member(email=clerk.email)
+    merging.merge(gone=own, kept=alex, reason="same", by=None, now=NOW)
+    with pytest.raises(grants.OwnGrant):
+        give(alex, 1, clerk)

@@ -4,11 +4,22 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from config.errors import Invalid
-from loyalty import auditing, checkins, merging, outings, referrals, returns, rewards, tender
+from loyalty import (
+    auditing,
+    checkins,
+    ledger,
+    merging,
+    outings,
+    purchases,
+    referrals,
+    returns,
+    rewards,
+    tender,
+)
 from loyalty.models import Account, Lot, Merge, Purchase, Redemption, Referral, Registration
 from members import consents, interests
 from members.models import Channel, Interaction, Member, Purpose
@@ -240,6 +251,79 @@ def test_merge_can_be_done_again_after_undoing(old: Member, alex: Member) -> Non
     merging.undo(merge=merge(old, alex), by=None, now=NOW)
     merge(old, alex)
     assert balance(alex) == 50
+
+
+def test_what_is_given_back_while_merged_goes_back_on_undoing(old: Member, alex: Member) -> None:
+    factories.reward()
+    factories.grant(old, 100)
+    done = rewards.redeem(member=old, slug="tenner", now=NOW)
+    row = merge(old, alex)
+    rewards.cancel(redemption=Redemption.objects.get(pk=done.redemption.pk), why="mistake", now=NOW)
+    merging.undo(merge=row, by=None, now=NOW)
+    assert (balance(old), balance(alex)) == (100, 0)
+
+
+def test_two_merges_are_undone_to_where_the_points_were(old: Member, alex: Member) -> None:
+    kim = factories.member()
+    factories.grant(old, 100)
+    first, second = merge(old, alex), merge(alex, kim)
+    merging.undo(merge=second, by=None, now=NOW)
+    merging.undo(merge=first, by=None, now=NOW)
+    assert [balance(one) for one in (old, alex, kim)] == [100, 0, 0]
+
+
+def test_debt_that_the_other_paid_is_owed_again(old: Member, alex: Member) -> None:
+    factories.only_rule(per="amount", points=1)
+    receipt = factories.buy(old, line("50", sku="tent"))
+    factories.spend(old, 50)
+    bring_back(receipt.purchase_id)
+    factories.grant(alex, 80)
+    row = merge(old, alex)
+    assert (balance(alex), factories.account(alex).debt) == (30, 0)
+    merging.undo(merge=row, by=None, now=NOW)
+    assert (factories.account(old).debt, balance(alex)) == (50, 80)
+
+
+def test_debt_made_meanwhile_stays_where_it_was_made(old: Member, alex: Member) -> None:
+    factories.only_rule(per="amount", points=1)
+    row = merge(old, alex)
+    receipt = factories.buy(alex, line("50", sku="tent"))
+    factories.spend(alex, 50)
+    bring_back(receipt.purchase_id)
+    merging.undo(merge=row, by=None, now=NOW)
+    assert (factories.account(old).debt, factories.account(alex).debt) == (0, 50)
+
+
+def test_request_sent_before_and_again_after_is_answered_once(old: Member, alex: Member) -> None:
+    signed_in = factories.member()
+    factories.grant(signed_in, 200, now=timezone.now())
+    factories.reward()
+    phone = factories.app(signed_in)
+    said = {"reward": "tenner"}
+    first = phone.post("/api/v1/redemptions/", said, headers={"Idempotency-Key": "k"})
+    merging.merge(gone=signed_in, kept=alex, reason="x", by=None, now=timezone.now())
+    again = phone.post("/api/v1/redemptions/", said, headers={"Idempotency-Key": "k"})
+    assert (again.json(), again["Idempotent-Replayed"]) == (first.json(), "true")
+
+
+# --- In the meantime --------------------------------------------------------------------------
+def test_what_was_begun_before_a_merge_is_refused_and_can_be_sent_again(
+    old: Member, alex: Member
+) -> None:
+    factories.only_rule(per="amount", points=1)
+    receipt = factories.buy(old, line("50", sku="tent"))
+    stale = Purchase.objects.get(pk=receipt.purchase_id)
+    basket = factories.basket(old, "20")
+    merge(old, alex)
+    with pytest.raises(ledger.AccountClosed), transaction.atomic():
+        purchases.record(basket, now=NOW)
+    with pytest.raises(ledger.AccountClosed), transaction.atomic():
+        returns.record(
+            purchase=stale, reference="back", lines=[returns.ReturnedLine("tent", 1)],
+            occurred_at=NOW, now=NOW,
+        )  # fmt: skip
+    assert bring_back(receipt.purchase_id).points_taken == 50
+    assert (balance(old), balance(alex)) == (0, 0)
 
 
 # --- What cannot be ---------------------------------------------------------------------------

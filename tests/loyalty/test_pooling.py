@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from config.errors import NotFound
-from loyalty import auditing, ledger, pooling, rewards, tender
+from loyalty import auditing, ledger, pooling, returns, rewards, tender
+from loyalty.models import Purchase
 from members import households
 from members.models import Household, HouseholdMember, Member
 from tests import factories
-from tests.factories import NOW
+from tests.factories import NOW, line
 
 pytestmark = pytest.mark.django_db
 
@@ -134,4 +135,40 @@ def test_household_pays_at_the_till(alex: Member, kim: Member) -> None:
     held = tender.hold(member=alex, points=80, till="till", now=NOW)
     assert balances(alex, kim) == [0, 20]
     tender.release(hold_id=str(held.pk), till="till", now=NOW)
-    assert balances(alex, kim) == [80, 20]
+    assert balances(alex, kim) == [0, 100]
+
+
+def test_points_given_back_are_whose_they_were(alex: Member, kim: Member) -> None:
+    share(alex, kim)
+    factories.reward()
+    factories.grant(alex, 70)
+    factories.grant(kim, 50)
+    done = rewards.redeem(member=alex, slug="tenner", now=NOW)
+    households.leave(member=alex)
+    rewards.cancel(redemption=done.redemption, why="mistake", now=NOW)
+    assert balances(alex, kim) == [70, 50]
+
+
+def test_who_owes_may_still_spend_what_the_household_has(alex: Member, kim: Member) -> None:
+    share(alex, kim)
+    factories.reward()
+    factories.only_rule(per="amount", points=1)
+    receipt = factories.buy(alex, line("50", sku="tent"))
+    factories.spend(alex, 50)
+    returns.record(
+        purchase=Purchase.objects.get(pk=receipt.purchase_id), reference="back", now=NOW,
+        lines=[returns.ReturnedLine("tent", 1)], occurred_at=NOW,
+    )  # fmt: skip
+    factories.grant(kim, 200)
+    rewards.redeem(member=alex, slug="tenner", now=NOW)
+    assert (balances(alex, kim), factories.account(alex).debt) == ([0, 50], 0)
+
+
+def test_who_left_while_the_spender_waited_is_not_asked(alex: Member, kim: Member) -> None:
+    share(alex, kim)
+    factories.grant(kim, 100)
+    with pooling.open_book(alex.pk, now=NOW) as book:
+        households.leave(member=kim)
+        with pytest.raises(ledger.InsufficientPoints):
+            pooling.spend(book, member_id=alex.pk, points=50, at=NOW, why="test")
+    assert factories.account(kim).balance == 100

@@ -40,8 +40,8 @@ from loyalty.models import (
     Voucher,
 )
 from loyalty.vouchers import AtTill
-from members import idempotency, keys
-from members.models import IdempotencyKey, Interaction
+from members import households, idempotency, keys
+from members.models import Household, IdempotencyKey, Interaction
 from tests import factories
 from tests.factories import NOW, PEAK
 from tests.processes import at_once
@@ -294,4 +294,18 @@ def test_act_reported_by_all_and_swept_at_once_is_paid_once() -> None:
 
     at_once(tell)
     assert [factories.account(one).balance for one in people] == [100] * 3
+    assert sound()
+
+
+def test_household_that_pays_at_several_tills_does_not_wait_in_a_circle() -> None:
+    people = factories.members(2)
+    households.invite(member=people[0], named=people[1].number, now=NOW)
+    home = Household.objects.get()
+    households.accept(member=people[1], household_id=home.pk, now=NOW)
+    factories.points_pay()
+    for one in people:
+        factories.grant(one, 800)
+    baskets = [factories.basket(people[n % 2], "20", points=300) for n in range(CALLERS)]
+    answers = at_once(lambda n: tried(lambda: purchases.record(baskets[n], now=NOW)))
+    assert Counter(answers) == {"done": 5, "insufficient_points": 3}
     assert sound()

@@ -318,8 +318,8 @@ def open_book(
         locked = accounts.lock(ids)
         lots: dict[int, list[LotRow]] = {}
         if with_lots:
-            for lot in Lot.objects.filter(account_id__in=ids, remaining__gt=0).order_by("id"):
-                lots.setdefault(lot.account_id, []).append(LotRow.read(lot))
+            for lot in ledger_rows.open_lots(ids):
+                lots.setdefault(lot.account_id, []).append(lot)
         book = Book(accounts=locked, now=now, _lots=lots)
         yield book
         book.close()

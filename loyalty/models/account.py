@@ -97,6 +97,8 @@ class Account(models.Model):
     tier_since = models.DateTimeField(null=True, help_text="When what was earned sufficed for it.")
     tier_until = models.DateTimeField(null=True, help_text="Kept until then, whatever is earned.")
     active_at = models.DateTimeField(null=True, help_text="Last earned or spent something.")
+    # Of a locked one: is there a tier to hold or to lose, is any challenge open?
+    is_tiered = is_dared = True
 
     class Meta:
         permissions = [("audit_account", "Can see what is owed and who was granted points")]

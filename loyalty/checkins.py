@@ -102,13 +102,12 @@ def check_in(*, member: Member, report: Report, now: datetime) -> Judged:
             decision = _decide(row, near.place, taught, book) if near else None
             if row.status == CheckIn.Status.AWARDED and decision is None:
                 row.status, row.reason = CheckIn.Status.NO_AWARD, "no_points_here"
-            is_paid = row.status == CheckIn.Status.AWARDED and decision is not None
-            if is_paid and decision is not None:
-                # As a rule all of it: then the row is written once.
-                row.points = sum(each.points for each in decision[1])
+            due = decision if row.status == CheckIn.Status.AWARDED else None
+            # As a rule caps let all of it through: then the row is written once.
+            row.points = sum(each.points for each in due[1]) if due else 0
             prepared.add(row)
-            if is_paid and decision is not None:
-                _pay(row, decision, book)
+            if due:
+                _pay(row, due, book)
         if row.points and near is not None:
             _remember(row, near.place, taught, now)
             tiers.qualify(member_ids=book.tiered, at=now)
@@ -190,8 +189,7 @@ def _place(report: Report) -> place_finder.Seen | None:
         named = prepared.read(Place, "WHERE code = %s::text AND is_open", [report.place])
         if not named:
             raise NotFound(f"There is no place '{report.place}'.")
-        place = named[0]
-        return place_finder.Seen(place, report.latitude, report.longitude)
+        return place_finder.Seen(named[0], report.latitude, report.longitude)
     credit = min(report.accuracy_m, LIMITS.max_accuracy_m)
     here = place_finder.at(latitude=report.latitude, longitude=report.longitude, accuracy_m=credit)
     if here:

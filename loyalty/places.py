@@ -48,15 +48,16 @@ class Seen:
             latitude=self.latitude, longitude=self.longitude, spot=self.spot
         )
 
-    def is_within(self, metres: float) -> bool:
-        """Whether the place is so near; the exact distance is for those on the brink."""
+    def could_be(self, *, accuracy_m: float) -> bool:
+        """Whether the position may be at the place; only on the brink is it measured exactly."""
+        reach = _reach(self.place)
         if self.place.boundary is None:
             least, most = verification.between_m(
                 (self.latitude, self.longitude), (self.place.latitude, self.place.longitude)
             )
-            if most <= metres or least > metres:
-                return most <= metres
-        return self.distance_m <= metres
+            if most < reach + accuracy_m or least > reach + accuracy_m:
+                return most < reach + accuracy_m
+        return self.distance_m - accuracy_m <= reach
 
 
 def interests_of(place: Place) -> dict[str, int]:
@@ -110,7 +111,7 @@ def at(*, latitude: float, longitude: float, accuracy_m: float) -> list[Seen]:
             smallest_first=True,
         )
     ]
-    inside = [seen for seen in found if seen.is_within(_reach(seen.place) + accuracy_m)]
+    inside = [seen for seen in found if seen.could_be(accuracy_m=accuracy_m)]
     if len(inside) > 1:
         inside.sort(key=lambda seen: (_extent(seen.place), seen.distance_m, seen.place.pk))
     return inside

@@ -240,7 +240,7 @@ def geodesic_m(here: tuple[float, float], there: tuple[float, float]) -> float:
 
 
 def between_m(here: tuple[float, float], there: tuple[float, float]) -> tuple[float, float]:
-    """What `geodesic_m` is at least and at most, within one per cent, for a tenth of the work.
+    """What `geodesic_m` is at least and at most, within one per cent and cheaply.
 
     The angle on a sphere, times the least and the greatest radius of the ellipsoid.
     """

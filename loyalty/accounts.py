@@ -21,13 +21,22 @@ def lock(member_ids: list[int]) -> dict[int, Account]:
 
 
 def _locked(member_ids: list[int], wanted: str) -> dict[int, Account]:
-    rows = prepared.read(
-        Account,
-        "WHERE member_id IN (SELECT unnest(%s::bigint[])) ORDER BY member_id FOR NO KEY UPDATE",
-        [wanted],
-        rows=len(member_ids),
-    )
-    return {account.pk: account for account in rows}
+    accounts = {}
+    for *values, is_tiered, is_dared in prepared.execute(_LOCK, [wanted], rows=len(member_ids)):
+        account = prepared.made(Account, values)
+        if account is not None:
+            account.is_tiered, account.is_dared = is_tiered, is_dared
+            accounts[account.pk] = account
+    return accounts
+
+
+_LOCK = f"""
+SELECT {prepared.columns(Account, of="a")},
+       a.tier_id IS NOT NULL OR EXISTS (SELECT FROM loyalty_tier),
+       EXISTS (SELECT FROM loyalty_challenge WHERE is_open)
+  FROM loyalty_account a WHERE member_id IN (SELECT unnest(%s::bigint[]))
+ ORDER BY member_id FOR NO KEY UPDATE OF a
+"""
 
 
 def _open(member_ids: str) -> None:

@@ -8,11 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date
 
-from django.db import connection
 from django.db.models import Q
 
 from loyalty import periods
 from loyalty.models import CapCounter, EarnRule
+from members import prepared
+from members.arrays import array
 
 type Key = tuple[int | None, str, str]
 
@@ -60,27 +61,20 @@ class Allowance(Counters):
         keys: set[Key] = set()
         for rule, member_id, day in wanted:
             keys.update(key for key, _ in caps_of(rule=rule, member_id=member_id, day=day))
-        super().__init__(_lock(keys) if keys else {})
-        self._before = dict(self._used)
+        locked = _lock(keys) if keys else {}
+        super().__init__({key: used for key, (_, used) in locked.items()})
+        self._locked = locked
 
     def save(self) -> None:
         """Write the raised counters."""
-        raised = [(key, used) for key, used in self._used.items() if used != self._before[key]]
+        raised = [
+            (pk, self._used[key])
+            for key, (pk, before) in self._locked.items()
+            if self._used[key] != before
+        ]
         if raised:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "UPDATE loyalty_capcounter c SET used = g.used"
-                    "  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::int[])"
-                    "       AS g(member_id, rule_slug, period, used)"
-                    " WHERE c.member_id IS NOT DISTINCT FROM g.member_id"
-                    "   AND c.rule_slug = g.rule_slug AND c.period = g.period",
-                    [
-                        [key[0] for key, _ in raised],
-                        [key[1] for key, _ in raised],
-                        [key[2] for key, _ in raised],
-                        [used for _, used in raised],
-                    ],
-                )
+            columns = [array(column) for column in zip(*raised, strict=True)]
+            prepared.execute(_SAVE, columns, rows=len(raised))
 
 
 def left(*, rule: EarnRule, member_id: int, day: date) -> int | None:
@@ -111,16 +105,23 @@ def caps_of(*, rule: EarnRule, member_id: int, day: date) -> list[tuple[Key, int
     return caps
 
 
-def _lock(keys: set[Key]) -> dict[Key, int]:
+def _lock(keys: set[Key]) -> dict[Key, tuple[int, int]]:
+    """The id of each counter and what is used of it."""
     ordered = sorted(keys, key=lambda key: (key[0] is None, key[0] or 0, key[1], key[2]))
-    columns = [list(column) for column in zip(*ordered, strict=True)]
-    with connection.cursor() as cursor:
-        # The no-op update locks the counter whether it existed or not, in one order for all.
-        cursor.execute(
-            "INSERT INTO loyalty_capcounter AS c (member_id, rule_slug, period, used)"
-            " SELECT g.*, 0 FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS g"
-            " ON CONFLICT (member_id, rule_slug, period) DO UPDATE SET used = c.used"
-            " RETURNING member_id, rule_slug, period, used",
-            columns,
-        )
-        return {(m, slug, period): used for m, slug, period, used in cursor.fetchall()}
+    columns = [array(column) for column in zip(*ordered, strict=True)]
+    locked = prepared.execute(_LOCK, columns, rows=len(keys))
+    return {(m, slug, period): (pk, used) for pk, m, slug, period, used in locked}
+
+
+# The no-op update locks the counter whether it existed or not, in one order for all.
+_LOCK = """
+INSERT INTO loyalty_capcounter AS c (member_id, rule_slug, period, used)
+SELECT g.*, 0 FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS g
+    ON CONFLICT (member_id, rule_slug, period) DO UPDATE SET used = c.used
+RETURNING id, member_id, rule_slug, period, used
+"""
+_SAVE = """
+UPDATE loyalty_capcounter c SET used = g.used
+  FROM unnest(%s::bigint[], %s::int[]) AS g(id, used) WHERE c.id = g.id
+RETURNING c.id
+"""

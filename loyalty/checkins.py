@@ -4,7 +4,7 @@ A weak signal never refuses a person: the check-in is held for review and its po
 check-ins of one member are judged one after the other, under the account's lock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -25,7 +25,7 @@ from loyalty import (
 )
 from loyalty import places as place_finder
 from loyalty.models import Appeal, CheckIn, EarnRule, Place
-from members import interactions
+from members import interactions, prepared
 from members.models import Member
 
 KEEP_POSITION = timedelta(days=30)
@@ -98,15 +98,20 @@ def check_in(*, member: Member, report: Report, now: datetime) -> Judged:
                 status=verdict.status,
                 reason=verdict.reason,
             )
-            decision = _decide(row, near.place, book) if near else None
+            taught = place_finder.interests_of(near.place) if near else {}
+            decision = _decide(row, near.place, taught, book) if near else None
             if row.status == CheckIn.Status.AWARDED and decision is None:
                 row.status, row.reason = CheckIn.Status.NO_AWARD, "no_points_here"
-            row.save()
-            if row.status == CheckIn.Status.AWARDED and decision is not None:
-                _pay(row, decision, book)
+            due = decision if row.status == CheckIn.Status.AWARDED else None
+            # As a rule caps let all of it through: then the row is written once.
+            row.points = sum(each.points for each in due[1]) if due else 0
+            prepared.add(row)
+            if due:
+                _pay(row, due, book)
         if row.points and near is not None:
-            _remember(row, near.place, now)
-        balances = challenges.advance(member_ids=[member.pk], at=now).balances
+            _remember(row, near.place, taught, now)
+            tiers.qualify(member_ids=book.tiered, at=now)
+        balances = challenges.advance(member_ids=book.dared, at=now).balances
     return Judged(
         check_in=row,
         place=near.place if near else None,
@@ -147,7 +152,8 @@ def review(*, check_in: CheckIn, is_genuine: bool, now: datetime) -> CheckIn:
             if row.status != CheckIn.Status.HELD:
                 raise Refusal("This check-in is not waiting for a review.")
             place = row.place
-            decision = _decide(row, place, book) if place is not None else None
+            taught = place_finder.interests_of(place) if place else {}
+            decision = _decide(row, place, taught, book) if place is not None else None
             # Honest people who were held twice for one visit are still paid once.
             paid = CheckIn.objects.filter(
                 member=row.member, place=place, local_day=row.local_day, status="awarded"
@@ -163,7 +169,8 @@ def review(*, check_in: CheckIn, is_genuine: bool, now: datetime) -> CheckIn:
                     row.reason = "already_today" if paid else "reviewed"
                 row.save(update_fields=["status", "reason"])
         if row.status == CheckIn.Status.AWARDED and place is not None:
-            _remember(row, place, now)
+            _remember(row, place, taught, now)
+            tiers.qualify(member_ids=book.tiered, at=now)
         _tell(row, is_genuine=is_genuine, now=now)
         challenges.advance(member_ids=[row.member_id], at=now)
     return row
@@ -176,31 +183,23 @@ def forget_positions(*, now: datetime) -> int:
     ).update(latitude=None, longitude=None)
 
 
-def _place(report: Report) -> place_finder.Near | None:
+def _place(report: Report) -> place_finder.Seen | None:
     """The place meant: the one named, else the smallest one stood in, else the nearest."""
     if report.place:
-        place = Place.objects.filter(code=report.place, is_open=True).first()
-        if place is None:
+        named = prepared.read(Place, "WHERE code = %s::text AND is_open", [report.place])
+        if not named:
             raise NotFound(f"There is no place '{report.place}'.")
-        distance = verification.distance_m(
-            latitude=report.latitude, longitude=report.longitude, spot=place_finder.spot_of(place)
-        )
-        return place_finder.Near(place, distance)
+        return place_finder.Seen(named[0], report.latitude, report.longitude)
     credit = min(report.accuracy_m, LIMITS.max_accuracy_m)
     here = place_finder.at(latitude=report.latitude, longitude=report.longitude, accuracy_m=credit)
     if here:
         return here[0]
     near = place_finder.nearest(latitude=report.latitude, longitude=report.longitude)
-    if near is None:
-        return None
-    distance = verification.distance_m(
-        latitude=report.latitude, longitude=report.longitude, spot=place_finder.spot_of(near.place)
-    )
-    return place_finder.Near(near.place, distance)
+    return place_finder.Seen(near.place, report.latitude, report.longitude) if near else None
 
 
 def _judge(
-    report: Report, near: place_finder.Near | None, history: verification.History, now: datetime
+    report: Report, near: place_finder.Seen | None, history: verification.History, now: datetime
 ) -> verification.Verdict:
     if near is None:
         return verification.Verdict(status="no_award", reason="nowhere", distance_m=0.0)
@@ -213,17 +212,18 @@ def _judge(
             received_at=now,
             is_mocked=report.is_mocked,
         ),
-        spot=place_finder.spot_of(near.place),
+        spot=near.spot,
         history=history,
         limits=LIMITS,
     )
 
 
-def _decide(row: CheckIn, place: Place, book: ledger.Book) -> offers.Decided | None:
+def _decide(
+    row: CheckIn, place: Place, taught: Mapping[str, int], book: ledger.Book
+) -> offers.Decided | None:
     rules = awarding.rules_of(EarnRule.Fact.CHECK_IN)
     tier = awarding.tier_of(row.member_id, book=book)
-    slugs = list(place.interests.values_list("slug", flat=True))
-    return offers.decided(place, slugs, rules=rules, tier=tier, at=row.occurred_at)
+    return offers.decided(place, list(taught), rules=rules, tier=tier, at=row.occurred_at)
 
 
 def _pay(row: CheckIn, decided: offers.Decided, book: ledger.Book) -> None:
@@ -232,14 +232,16 @@ def _pay(row: CheckIn, decided: offers.Decided, book: ledger.Book) -> None:
     paid = awarding.pay(
         [(claim, decision) for decision in decisions], kind=EarnRule.Fact.CHECK_IN, book=book
     )
-    row.points = sum(award.points for award in paid.get(row.pk, ()))
-    if not row.points:
+    points = sum(award.points for award in paid.get(row.pk, ()))
+    if not points:
         row.status = CheckIn.Status.NO_AWARD
         row.reason = row.reason if row.reason == "reviewed" else "limit_reached"
-    row.save(update_fields=["points", "status", "reason"])
+    if points != row.points or not points:
+        row.points = points
+        row.save(update_fields=["points", "status", "reason"])
 
 
-def _remember(row: CheckIn, place: Place, now: datetime) -> None:
+def _remember(row: CheckIn, place: Place, taught: Mapping[str, int], now: datetime) -> None:
     interactions.record(
         [
             interactions.Fact(
@@ -247,13 +249,12 @@ def _remember(row: CheckIn, place: Place, now: datetime) -> None:
                 kind="check-in",
                 occurred_at=row.occurred_at,
                 reference=f"check-in:{row.pk}",
-                interest_ids=tuple(place.interests.values_list("pk", flat=True)),
+                interest_ids=tuple(taught.values()),
                 place=place.code,
             )
         ],
         now=now,
     )
-    tiers.qualify(member_ids=[row.member_id], at=now)
 
 
 def _tell(row: CheckIn, *, is_genuine: bool, now: datetime) -> None:

@@ -16,7 +16,7 @@ from django.db import transaction
 from config.errors import Refusal
 from loyalty import accounts, ledger_rows
 from loyalty.ledger_rows import EntryRow, LotRow
-from loyalty.models import Entry, Lot
+from loyalty.models import Entry
 from loyalty.pages import latest_first
 from loyalty.transfers import Transfers
 
@@ -248,8 +248,8 @@ def open_book(
             raise AccountClosed
         lots: dict[int, list[LotRow]] = {}
         if with_lots:
-            for lot in Lot.objects.filter(account_id__in=ids, remaining__gt=0).order_by("id"):
-                lots.setdefault(lot.account_id, []).append(LotRow.read(lot))
+            for lot in ledger_rows.open_lots(ids):
+                lots.setdefault(lot.account_id, []).append(lot)
         book = Book(accounts=locked, now=now, _lots=lots)
         yield book
         book.close()

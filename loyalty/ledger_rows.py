@@ -87,6 +87,22 @@ class UseRow:
     amount: int
 
 
+def open_lots(account_ids: Sequence[int]) -> list[LotRow]:
+    """The lots of these accounts with something left, in the order they were made."""
+    rows = prepared.execute(_OPEN_LOTS, [array(account_ids)], rows=len(account_ids))
+    return [LotRow(origin=0, **dict(zip(_OPEN, row, strict=True))) for row in rows]
+
+
+_OPEN = (
+    "id", "account_id", "award_id", "came_from_id", "amount", "remaining", "is_pending",
+    "available_at", "expires_at",
+)  # fmt: skip
+_OPEN_LOTS = f"""
+SELECT {", ".join(_OPEN)}
+  FROM loyalty_lot WHERE account_id = ANY(%s::bigint[]) AND remaining > 0 ORDER BY id
+"""
+
+
 def write(
     *,
     accounts: Sequence[Account],
@@ -124,7 +140,8 @@ def write(
             array(use.amount for use in uses),
         ]
     statement = _statement(bool(new), bool(changed), bool(uses))
-    written = prepared.execute(statement, values, rows=max(map(len, (entries, lots, uses))))
+    given = max(map(len, (entries, new, changed, uses)))
+    written = prepared.execute(statement, values, rows=given)
     ids = {(account, version): pk for pk, account, version in written}
     for entry in entries:
         entry.id = ids[entry.account_id, entry.version]

@@ -27,6 +27,16 @@ class Pages:
     _entries: list[EntryRow] = field(default_factory=list)
     _uses: list[UseRow] = field(default_factory=list)
 
+    @property
+    def tiered(self) -> list[int]:
+        """Whose tier may have to change: that of everybody, unless there is none at all."""
+        return [pk for pk, account in self.accounts.items() if account.is_tiered]
+
+    @property
+    def dared(self) -> list[int]:
+        """Who may have won a challenge: everybody, unless none is open."""
+        return [pk for pk, account in self.accounts.items() if account.is_dared]
+
     def close(self) -> None:
         """Write everything in one statement and give the entries their ids."""
         lots = [lot for lots in self._lots.values() for lot in lots]

@@ -6,11 +6,11 @@ One GiST index over the boxes around places (`place_by_box`) answers both; dista
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from geopy.distance import geodesic
+from functools import cached_property
 
 from loyalty import boundaries, verification
 from loyalty.models import Place
+from members import prepared
 
 METRES_PER_DEGREE = 110_574.0  # The shortest degree of latitude on WGS 84.
 NEAREST_WITHIN_M = 100_000.0
@@ -23,14 +23,52 @@ class Near:
     distance_m: float
 
 
-def spot_of(place: Place) -> verification.Spot:
-    """The place's geometry as verification needs it."""
-    return verification.Spot(
-        latitude=place.latitude,
-        longitude=place.longitude,
-        radius_m=place.radius_m,
-        boundary=place.boundary,
-    )
+@dataclass(frozen=True)
+class Seen:
+    """A place as seen from a position: what is worked out, is worked out once and when asked."""
+
+    place: Place
+    latitude: float
+    longitude: float
+
+    @cached_property
+    def spot(self) -> verification.Spot:
+        """The place's geometry as verification needs it."""
+        return verification.Spot(
+            latitude=self.place.latitude,
+            longitude=self.place.longitude,
+            radius_m=self.place.radius_m,
+            boundary=self.place.boundary,
+        )
+
+    @cached_property
+    def distance_m(self) -> float:
+        """To the place's point, or to its boundary: 0 inside."""
+        return verification.distance_m(
+            latitude=self.latitude, longitude=self.longitude, spot=self.spot
+        )
+
+    def could_be(self, *, accuracy_m: float) -> bool:
+        """Whether the position may be at the place; only on the brink is it measured exactly."""
+        reach = _reach(self.place)
+        if self.place.boundary is None:
+            least, most = verification.between_m(
+                (self.latitude, self.longitude), (self.place.latitude, self.place.longitude)
+            )
+            if most < reach + accuracy_m or least > reach + accuracy_m:
+                return most < reach + accuracy_m
+        return self.distance_m - accuracy_m <= reach
+
+
+def interests_of(place: Place) -> dict[str, int]:
+    """What being there teaches: {slug: id}."""
+    return dict(prepared.execute(_TAUGHT, [place.pk]))
+
+
+_TAUGHT = """
+SELECT i.slug, i.id FROM members_interest i
+  JOIN loyalty_place_interests p ON p.interest_id = i.id WHERE p.place_id = %s
+"""
 
 
 def frame(place: Place) -> Place:
@@ -52,19 +90,19 @@ def around(
     high = metres / METRES_PER_DEGREE
     wide = min(high / max(math.cos(math.radians(latitude)), 0.01), 180.0)
     boxes = _boxes(latitude - high, longitude - wide, latitude + high, longitude + wide)
-    order = f"area({_BOX})" if smallest_first else f"{_BOX} <-> point(%s, %s)"
-    found = Place.objects.raw(
-        f"SELECT * FROM loyalty_place WHERE is_open AND"
-        f" ({' OR '.join([f'{_BOX} && %s::box'] * len(boxes))}) ORDER BY {order}, id LIMIT %s",
+    order = f"area({_BOX})" if smallest_first else f"{_BOX} <-> point(%s::float8, %s::float8)"
+    return prepared.read(
+        Place,
+        f"WHERE is_open AND ({' OR '.join([f'{_BOX} && %s::box'] * len(boxes))})"
+        f" ORDER BY {order}, id LIMIT %s",
         [*boxes, *([] if smallest_first else [longitude, latitude]), limit],
     )
-    return list(found)
 
 
-def at(*, latitude: float, longitude: float, accuracy_m: float) -> list[Near]:
+def at(*, latitude: float, longitude: float, accuracy_m: float) -> list[Seen]:
     """The places a position may be at, given its error: the smallest first."""
     found = [
-        Near(place, _distance(place, latitude, longitude))
+        Seen(place, latitude, longitude)
         for place in around(
             latitude=latitude,
             longitude=longitude,
@@ -73,8 +111,10 @@ def at(*, latitude: float, longitude: float, accuracy_m: float) -> list[Near]:
             smallest_first=True,
         )
     ]
-    inside = [near for near in found if near.distance_m - accuracy_m <= _reach(near.place)]
-    return sorted(inside, key=lambda near: (_extent(near.place), near.distance_m, near.place.pk))
+    inside = [seen for seen in found if seen.could_be(accuracy_m=accuracy_m)]
+    if len(inside) > 1:
+        inside.sort(key=lambda seen: (_extent(seen.place), seen.distance_m, seen.place.pk))
+    return inside
 
 
 def nearest(*, latitude: float, longitude: float) -> Near | None:
@@ -89,20 +129,13 @@ def nearest(*, latitude: float, longitude: float) -> Near | None:
 def nearby(*, latitude: float, longitude: float, radius_m: float, limit: int) -> list[Near]:
     """Open places within a distance, nearest first. A place one stands in is at 0 metres."""
     found = [
-        Near(place, max(_distance(place, latitude, longitude) - _reach(place), 0.0))
+        Near(place, max(Seen(place, latitude, longitude).distance_m - _reach(place), 0.0))
         for place in around(
             latitude=latitude, longitude=longitude, metres=radius_m, limit=limit * 2
         )
     ]
     within = [near for near in found if near.distance_m <= radius_m]
     return sorted(within, key=lambda near: (near.distance_m, near.place.pk))[:limit]
-
-
-def _distance(place: Place, latitude: float, longitude: float) -> float:
-    if place.boundary is None:
-        return float(geodesic((latitude, longitude), (place.latitude, place.longitude)).m)
-    spot = spot_of(place)
-    return verification.distance_m(latitude=latitude, longitude=longitude, spot=spot)
 
 
 def _reach(place: Place) -> float:

@@ -95,8 +95,8 @@ def record_many(
     balances = {pk: account.balance for pk, account in book.accounts.items()}
     if fresh and with_points:
         buyers = {basket.member_id for basket, _ in fresh}
-        tiers.qualify(member_ids=sorted(buyers), at=now)
-        balances |= challenges.advance(member_ids=buyers, at=now).balances
+        tiers.qualify(member_ids=sorted(buyers.intersection(book.tiered)), at=now)
+        balances |= challenges.advance(member_ids=buyers.intersection(book.dared), at=now).balances
     receipts: dict[int, Receipt] = {}
     for number, basket in enumerate(ordered):
         if number in ids:

@@ -15,7 +15,7 @@ from django.db.models import F, Prefetch, Q, QuerySet
 from config.errors import NotFound, Refusal
 from loyalty import awarding, ledger, pooling, vouchers
 from loyalty.models import Account, Redemption, Reward, Session, Voucher, Waiting
-from members import interactions
+from members import interactions, prepared
 from members.models import Member
 
 MOST_SEATS_A_TURN = 500
@@ -189,7 +189,8 @@ def fulfil(*, redemption: Redemption, state: str) -> Redemption:
 
 
 def _on_sale(slug: str, now: datetime) -> Reward:
-    reward = Reward.objects.filter(slug=slug).first()
+    found = prepared.read(Reward, "WHERE slug = %s::text", [slug])
+    reward = found[0] if found else None
     if (
         reward is None
         or (reward.starts_at is not None and reward.starts_at > now)
@@ -232,7 +233,7 @@ def _buy(member: Member, reward: Reward, session: Session | None, now: datetime)
             terms["fulfilment"] = Fulfilment.OPEN
         if reward.kind == Kind.ACCESS:
             terms["valid_until"] = now + timedelta(days=reward.valid_days)
-        redemption = Redemption.objects.create(
+        redemption = Redemption(
             member=member,
             reward=reward,
             session=session,
@@ -241,6 +242,7 @@ def _buy(member: Member, reward: Reward, session: Session | None, now: datetime)
             redeemed_at=now,
             **terms,
         )
+        prepared.add(redemption)
         voucher = None
         if reward.kind == Kind.VOUCHER:
             voucher = vouchers.issue(redemption=redemption, now=now)

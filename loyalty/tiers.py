@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 
@@ -41,11 +42,12 @@ def qualify(*, member_ids: Sequence[int] | None = None, at: datetime) -> int:
 
     Each change is recorded as an interaction `tier-change` whose category is the new tier.
     """
+    changed: list[Any] = []
     if member_ids is None:
         with connection.cursor() as cursor:
             cursor.execute(_QUALIFY.format(accounts="true"), [at])
             changed = cursor.fetchall()
-    else:
+    elif member_ids:
         ids = sorted(set(member_ids))
         some = "a.member_id = ANY(%s::bigint[])"
         changed = prepared.execute(_QUALIFY.format(accounts=some), [at, array(ids)], rows=len(ids))

@@ -8,10 +8,9 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db import connection
-
 from loyalty import verification
 from loyalty.models import Place
+from members import prepared
 from members.models import Member
 
 TOGETHER = timedelta(minutes=15)
@@ -34,9 +33,8 @@ def history(
     Without a position nothing is said of who else was there.
     """
     day = at.astimezone(ZoneInfo(member.zone)).date()
-    with connection.cursor() as cursor:
-        cursor.execute(_HISTORY, _values(member, latitude, longitude, at, place, limits, day))
-        row = cursor.fetchone()
+    values = _values(member, latitude, longitude, at, place, limits, day)
+    (row,) = prepared.execute(_HISTORY, values)
     last = None
     if row[8] is not None:
         last = verification.Fix(

@@ -18,6 +18,11 @@ from shapely.geometry.base import BaseGeometry
 
 from loyalty import boundaries
 
+# WGS84's radii of curvature lie between these: along the meridian at the equator, at the poles.
+_LEAST_RADIUS_M, _MOST_RADIUS_M = 6_335_439.3, 6_399_593.7
+_MARGIN_M = 0.001
+_WGS84 = geodesic()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
@@ -184,11 +189,11 @@ def _pattern(claim: Claim, spot: Spot, history: History, limits: Limits) -> str 
 
 def _is_pin(claim: Claim, spot: Spot, pin_m: float) -> bool:
     pin = (spot.latitude, spot.longitude)
-    return bool(geodesic((claim.latitude, claim.longitude), pin).m < pin_m)
+    return geodesic_m((claim.latitude, claim.longitude), pin) < pin_m
 
 
 def _too_fast(claim: Claim, last: Fix, limits: Limits) -> bool:
-    apart = geodesic((last.latitude, last.longitude), (claim.latitude, claim.longitude)).m
+    apart = geodesic_m((last.latitude, last.longitude), (claim.latitude, claim.longitude))
     moved = apart - _metres(claim.accuracy_m) - _metres(last.accuracy_m)
     # An offline check-in may arrive after a younger one (abs), or at its instant (no division).
     elapsed = abs((claim.occurred_at - last.occurred_at).total_seconds())
@@ -216,7 +221,7 @@ def distance_m(*, latitude: float, longitude: float, spot: Spot) -> float:
     if not (abs(latitude) <= 90 and abs(longitude) <= 180):
         raise ValueError(f"{latitude}, {longitude} is not a position on Earth.")
     if spot.shape is None:
-        return float(geodesic((latitude, longitude), (spot.latitude, spot.longitude)).m)
+        return geodesic_m((latitude, longitude), (spot.latitude, spot.longitude))
     # What lies just across the antimeridian is written in a neighbouring turn of the globe.
     turns = [longitude + turn for turn in (-360, 0, 360)]
     if any(shapely.intersects_xy(spot.shape, turn, latitude) for turn in turns):
@@ -226,7 +231,25 @@ def distance_m(*, latitude: float, longitude: float, spot: Spot) -> float:
     here = [shapely.Point(turn * shrink, latitude) for turn in turns]
     there = min((shapely.shortest_line(point, flat) for point in here), key=shapely.length)
     x, y = there.coords[-1]
-    return float(geodesic((latitude, longitude), (y, x / shrink)).m)
+    return geodesic_m((latitude, longitude), (y, x / shrink))
+
+
+def geodesic_m(here: tuple[float, float], there: tuple[float, float]) -> float:
+    """Metres between two positions (latitude, longitude) on WGS84, as Karney (2013)."""
+    return float(_WGS84.measure(here, there) * 1_000)
+
+
+def between_m(here: tuple[float, float], there: tuple[float, float]) -> tuple[float, float]:
+    """What `geodesic_m` is at least and at most, within one per cent and cheaply.
+
+    The angle on a sphere, times the least and the greatest radius of the ellipsoid.
+    """
+    south, north = math.radians(here[0]), math.radians(there[0])
+    up = math.sin((north - south) / 2)
+    across = math.sin(math.radians(there[1] - here[1]) / 2)
+    chord = up * up + math.cos(south) * math.cos(north) * across * across
+    angle = 2 * math.asin(math.sqrt(min(chord, 1.0)))
+    return angle * _LEAST_RADIUS_M - _MARGIN_M, angle * _MOST_RADIUS_M + _MARGIN_M
 
 
 _HELD = ", so somebody takes a look first: points pending."

@@ -19,6 +19,7 @@ from config.errors import Refusal
 from loyalty import codes, discounts
 from loyalty.baskets import Line
 from loyalty.models import Redemption, Terms, Voucher, VoucherUse
+from members import prepared
 
 LONGEST_HOLD = timedelta(minutes=30)
 MOST_AT_ONCE = 10_000
@@ -69,6 +70,9 @@ def issue_many(bought: Sequence[tuple[Redemption, Decimal]], *, now: datetime) -
         voucher = _new(now=now, valid_days=reward.valid_days, **terms)
         voucher.redemption, voucher.member_id = redemption, redemption.member_id
         rows.append(voucher)
+    if len(rows) == 1:
+        prepared.add(rows[0])
+        return rows
     return Voucher.objects.bulk_create(rows)
 
 

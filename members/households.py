@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from config.errors import NotFound, Refusal
+from members import prepared
 from members.models import Household, HouseholdMember, Member
 
 MOST_PEOPLE = 8
@@ -41,11 +42,16 @@ def invitations(*, member: Member) -> QuerySet[HouseholdMember]:
 
 def sharers(*, member_id: int) -> list[int]:
     """The ids of those who share their points with this member, without the member's own."""
-    mine = HouseholdMember.objects.filter(member=member_id, state=State.JOINED)
-    others = HouseholdMember.objects.filter(
-        household__in=mine.values("household"), state=State.JOINED
-    ).exclude(member=member_id)
-    return sorted(others.values_list("member_id", flat=True))
+    return [pk for (pk,) in prepared.execute(_SHARERS, [member_id])]
+
+
+_SHARERS = """
+SELECT o.member_id
+  FROM members_householdmember m
+  JOIN members_householdmember o ON o.household_id = m.household_id AND o.state = 'joined'
+ WHERE m.member_id = %s AND m.state = 'joined' AND o.member_id <> m.member_id
+ ORDER BY o.member_id
+"""
 
 
 @transaction.atomic

@@ -14,9 +14,10 @@ from datetime import datetime
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 
 from config.errors import Refusal
+from members import prepared
 from members.models import IdempotencyKey
 
 TRIES = 3
@@ -48,7 +49,7 @@ def once(*, caller: str, key: str, fingerprint: str, now: datetime, do: Work) ->
         if row is None:
             return _kept(caller=caller, key=key, fingerprint=fingerprint)
         answer = _answer(do)
-        IdempotencyKey.objects.filter(pk=row).update(status=answer.status, body=answer.body)
+        prepared.execute(_KEEP, [answer.status, json.dumps(answer.body), row])
         return answer
 
     return whole(attempt)
@@ -77,18 +78,8 @@ def whole[T](do: Callable[[], T]) -> T:
 
 def _take(*, caller: str, key: str, fingerprint: str, now: datetime) -> int | None:
     """Insert the key's row and return its id; None if somebody has committed it before us."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO members_idempotencykey (caller, key, fingerprint, created_at)
-            VALUES (%s, %s, %s, %s)
-            ON CONFLICT (caller, key) DO NOTHING
-            RETURNING id
-            """,
-            [caller, key, fingerprint, now],
-        )
-        row = cursor.fetchone()
-    return int(row[0]) if row else None
+    taken = prepared.execute(_TAKE, [caller, key, fingerprint, now])
+    return int(taken[0][0]) if taken else None
 
 
 def _kept(*, caller: str, key: str, fingerprint: str) -> Answer:
@@ -104,3 +95,12 @@ def _answer(do: Work) -> Answer:
     status, body = do()
     # Through JSON now, so that the first answer and its replay cannot differ.
     return Answer(status=status, body=json.loads(json.dumps(body, cls=DjangoJSONEncoder)))
+
+
+_TAKE = """
+INSERT INTO members_idempotencykey (caller, key, fingerprint, created_at)
+VALUES (%s, %s, %s, %s) ON CONFLICT (caller, key) DO NOTHING RETURNING id
+"""
+_KEEP = """
+UPDATE members_idempotencykey SET status = %s, body = %s::jsonb WHERE id = %s RETURNING id
+"""

@@ -11,6 +11,7 @@ from datetime import datetime
 from django.utils.crypto import constant_time_compare
 
 from config.errors import Invalid
+from members import prepared
 from members.models import ApiKey, Store
 
 BRAND = "cairn"  # Secret scanners find leaked keys by it.
@@ -54,8 +55,7 @@ def verify(*, raw: str) -> ApiKey | None:
     prefix, _, secret = rest.partition("_")
     key = None
     if brand == BRAND and len(prefix) == PREFIX_LENGTH and prefix.isascii() and prefix.isalnum():
-        living = ApiKey.objects.filter(revoked_at__isnull=True).select_related("store")
-        key = living.filter(prefix=prefix).first()
+        key = _living(prefix)
     is_right = constant_time_compare(_hashed(secret), key.secret_hash if key else NOBODY)
     return key if is_right else None
 
@@ -64,6 +64,25 @@ def revoke(*, key: ApiKey, now: datetime) -> None:
     """From now on this key opens nothing. Revoking twice keeps the first moment."""
     ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now)
     key.refresh_from_db(fields=["revoked_at"])
+
+
+def _living(prefix: str) -> ApiKey | None:
+    found = prepared.execute(_LIVING, [prefix])
+    if not found:
+        return None
+    (values,) = found
+    own = len(ApiKey._meta.concrete_fields)
+    key = prepared.made(ApiKey, values)
+    if key is not None:
+        key.store = prepared.made(Store, values[own:])
+    return key
+
+
+_LIVING = f"""
+SELECT {prepared.columns(ApiKey, of="k")}, {prepared.columns(Store, of="s")}
+  FROM members_apikey k LEFT JOIN members_store s ON s.id = k.store_id
+ WHERE k.prefix = %s::text AND k.revoked_at IS NULL
+"""
 
 
 def _hashed(secret: str) -> str:

@@ -10,12 +10,15 @@ from datetime import datetime, timedelta
 from allauth.account.models import EmailAddress
 from allauth.headless.tokens.strategies.jwt import internal as jwt
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import transaction
 from django.db.models import ProtectedError
+from django.utils.crypto import constant_time_compare
 
 from config.errors import Refusal
+from members import prepared
 from members.contacts import email_key
 from members.models import Member, User
 
@@ -97,6 +100,50 @@ def token_for(*, member: Member, now: datetime, lifetime: timedelta = TRIAL_LIFE
         expires_in=int(lifetime.total_seconds()),
     )[0]
     return token
+
+
+def signed_in(*, token: str, now: datetime) -> tuple[User, Member | None] | None:
+    """Whose access token this is, in one query: user and member, and where that one was merged.
+
+    None where a token is not plainly good, which is for Django and allauth to judge: they renew
+    what an older secret signed, and end what was forged.
+    """
+    payload = jwt.decode_token(token, "access")
+    key = jwt.session_key_from_sid(payload["sid"]) if payload else None
+    if payload is None or not key or not payload["sub"].isdecimal():
+        return None
+    found = prepared.execute(_SIGNED_IN, [int(payload["sub"]), key, now])
+    if not found:
+        return None
+    ((data, *values),) = found
+    user = prepared.made(User, values)
+    session = SessionStore().decode(data)
+    if (
+        user is None
+        or not user.is_active
+        or session.get(SESSION_KEY) != str(user.pk)
+        or session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS
+        or not constant_time_compare(
+            session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()
+        )
+    ):
+        return None
+    values = values[len(User._meta.concrete_fields) :]
+    member = prepared.made(Member, values)
+    if member is not None:
+        member.merged_into = prepared.made(Member, values[len(Member._meta.concrete_fields) :])
+    return user, member
+
+
+_SIGNED_IN = f"""
+SELECT s.session_data, {prepared.columns(User, of="u")}, {prepared.columns(Member, of="m")},
+       {prepared.columns(Member, of="p")}
+  FROM django_session s
+  JOIN members_user u ON u.id = %s::bigint
+  LEFT JOIN members_member m ON m.user_id = u.id
+  LEFT JOIN members_member p ON p.id = m.merged_into_id
+ WHERE s.session_key = %s::text AND s.expire_date > %s::timestamptz
+"""
 
 
 @transaction.atomic

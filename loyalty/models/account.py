@@ -100,6 +100,8 @@ class Account(models.Model):
         default=False, db_default=False, help_text="The member was merged into another."
     )
     active_at = models.DateTimeField(null=True, help_text="Last earned or spent something.")
+    # Of a locked one: is there a tier to hold or to lose, is any challenge open?
+    is_tiered = is_dared = True
 
     class Meta:
         permissions = [("audit_account", "Can see what is owed and who was granted points")]

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db import connection
-
+from members import prepared
 from members.arrays import array
 from members.contacts import email_key
 from members.models import Interest, Store
@@ -26,10 +25,8 @@ def members_named(names: Iterable[str]) -> dict[str, Known]:
     keys = array(key for key in wanted.values() if key)
     by_number: dict[str, Known] = {}
     by_email: dict[str | None, Known] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(_NAMED, [numbers, keys])
-        for pk, zone, number, key in cursor:
-            by_number[number] = by_email[key] = Known(pk, zone)
+    for pk, zone, number, key in prepared.execute(_NAMED, [numbers, keys], rows=len(wanted)):
+        by_number[number] = by_email[key] = Known(pk, zone)
     return {
         name: known
         for name, key in wanted.items()

@@ -77,7 +77,7 @@ def test_list_pages_and_asks_as_often_for_many_as_for_one(
     for number in range(3):
         phone.post(API, report(minutes_ago=5 + number, step=number))
     for limit in (1, 3):
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(3):
             assert len(phone.get(API, {"limit": limit}).json()["results"]) == limit
     link = phone.get(API, {"limit": 2}).json()["next"]
     assert len(phone.get(link).json()["results"]) == 1

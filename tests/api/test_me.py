@@ -143,7 +143,7 @@ def test_erasing_ends_every_session(alex: Member, phone: APIClient) -> None:
 
 # --- What it costs ----------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("path", "queries"), [("", 11), ("points/", 9), ("points/entries/", 4), ("card.png", 3)]
+    ("path", "queries"), [("", 9), ("points/", 7), ("points/entries/", 2), ("card.png", 1)]
 )
 def test_queries_are_as_many_for_an_old_member_as_for_a_new_one(
     alex: Member, phone: APIClient, django_assert_num_queries: Any, path: str, queries: int

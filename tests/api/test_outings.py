@@ -82,5 +82,5 @@ def test_list_asks_as_often_for_many_as_for_one(
 ) -> None:
     for number in (1, 30):
         factories.outing(f"more-{number}", starts_at=ridge.starts_at, interests=["hiking", "snow"])
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(6):
             assert phone.get(API).status_code == 200

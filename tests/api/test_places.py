@@ -160,7 +160,7 @@ def test_fifty_places_ask_as_often_as_one(phone: APIClient, django_assert_num_qu
     for places in (1, 49):
         for n in range(places):
             factories.place(f"p{places}-{n}", interests=["hiking"])
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(5):
             near(phone)
     assert len(near(phone)) == 50
 
@@ -172,7 +172,7 @@ def test_check_in_costs_the_same_among_fifty_places(
     for n in range(50):
         factories.place(f"p{n}", radius_m=1_000.0 + n, interests=["hiking"])
     factories.place(interests=["hiking", "snow"])
-    with django_assert_num_queries(20 + 2):
+    with django_assert_num_queries(14 + 2):
         said = phone.post(
             CHECK_INS,
             {**PEAK, "accuracy_m": 10, "occurred_at": timezone.now().isoformat()},

@@ -93,7 +93,7 @@ def test_interest_that_cannot_be_is_refused_by_name(
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
-@pytest.mark.parametrize(("path", "queries"), [(PREFERENCES, 4), (INTERESTS, 5)])
+@pytest.mark.parametrize(("path", "queries"), [(PREFERENCES, 2), (INTERESTS, 3)])
 def test_queries_are_as_many_for_much_as_for_little(
     alex: Member, phone: APIClient, django_assert_num_queries: Any, path: str, queries: int
 ) -> None:

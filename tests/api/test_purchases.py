@@ -147,22 +147,31 @@ def test_purchase_of_another_store_is_not_there(alex: Member) -> None:
 
 # --- What it costs ----------------------------------------------------------------------------
 @pytest.mark.parametrize("lines", [1, 50])
-def test_purchase_costs_thirteen_statements(
+def test_purchase_costs_eleven_statements(
     alex: Member, till: APIClient, django_assert_num_queries: Any, lines: int
 ) -> None:
-    """Thirteen, and the two that open and close its transaction; however long the receipt is."""
+    """Eleven, and the two that open and close its transaction; however long the receipt is."""
     factories.product("tent", interests=["camping", "hiking"])
     till.post(PURCHASES, factories.purchase_body(alex))
     line = {"sku": "tent", "quantity": 1, "unit_price": "3.00"}
     body = factories.purchase_body(alex, lines=[line] * lines)
-    with django_assert_num_queries(13 + 2):
+    with django_assert_num_queries(11 + 2):
         till.post(PURCHASES, body, headers={"Idempotency-Key": "k"})
+
+
+def test_purchase_costs_one_statement_more_where_there_are_tiers(
+    alex: Member, till: APIClient, django_assert_num_queries: Any
+) -> None:
+    factories.tier("silver", 10_000)
+    till.post(PURCHASES, factories.purchase_body(alex))
+    with django_assert_num_queries(12 + 2):
+        till.post(PURCHASES, factories.purchase_body(alex), headers={"Idempotency-Key": "k"})
 
 
 def test_first_purchase_opens_the_account_with_two_more(
     alex: Member, till: APIClient, django_assert_num_queries: Any
 ) -> None:
-    with django_assert_num_queries(15 + 2):
+    with django_assert_num_queries(13 + 2):
         till.post(PURCHASES, factories.purchase_body(alex), headers={"Idempotency-Key": "k"})
 
 

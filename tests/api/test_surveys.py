@@ -50,7 +50,7 @@ def test_list_costs_the_same_for_many(phone: APIClient, django_assert_num_querie
     for many in (1, 9):
         for number in range(many):
             factories.survey(f"s{many}-{number}")
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(4):
             phone.get(SURVEYS)
 
 

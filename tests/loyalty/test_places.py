@@ -142,7 +142,9 @@ def test_index_finds_exactly_what_measuring_every_place_finds(
             row.code
             for row in rows
             if verification.distance_m(
-                latitude=latitude, longitude=longitude, spot=places.spot_of(row)
+                latitude=latitude,
+                longitude=longitude,
+                spot=places.Seen(row, latitude, longitude).spot,
             )
             - accuracy
             <= row.radius_m

@@ -19,8 +19,10 @@ from loyalty.verification import (
     Limits,
     Spot,
     Verdict,
+    between_m,
     distance_m,
     explain,
+    geodesic_m,
     judge,
 )
 
@@ -210,6 +212,29 @@ def test_distance_inside_a_hole_is_to_the_edge_of_the_hole() -> None:
     across = geodesic((50.05, 10.05), (50.05, 10.06)).m
     found = distance_m(latitude=50.05, longitude=10.05, spot=park(SQUARE, HOLE))
     assert found == pytest.approx(across, rel=1e-3)
+
+
+ON_EARTH = st.tuples(st.floats(-90, 90), st.floats(-180, 180))
+
+
+@given(here=ON_EARTH, there=ON_EARTH)
+def test_cheap_bounds_hold_the_exact_distance(
+    here: tuple[float, float], there: tuple[float, float]
+) -> None:
+    least, most = between_m(here, there)
+    assert least <= geodesic_m(here, there) <= most
+    assert most - least <= 0.0102 * most + 0.01
+
+
+@given(here=ON_EARTH, north_m=st.floats(-300, 300), east_m=st.floats(-300, 300))
+def test_cheap_bounds_hold_where_check_ins_are(
+    here: tuple[float, float], north_m: float, east_m: float
+) -> None:
+    shrink = max(math.cos(math.radians(here[0])), 0.01)
+    north = max(min(here[0] + north_m / 111_000, 90.0), -90.0)
+    there = (north, here[1] + east_m / 111_000 / shrink)
+    least, most = between_m(here, there)
+    assert least <= geodesic_m(here, there) <= most
 
 
 def test_claim_inside_a_polygon_is_awarded_whatever_its_point() -> None:

@@ -72,13 +72,15 @@ def accept(*, member: Member, household_id: int, now: datetime) -> None:
     waiting = HouseholdMember.objects.filter(
         member=member, household=household_id, state=State.INVITED
     )
-    if not waiting.exists():
+    # The last one to leave takes the household along.
+    home = Household.objects.select_for_update().filter(pk=household_id).first()
+    if home is None or not waiting.exists():
         raise NotFound("Nobody has invited you there.")
     # Of two invitations that are accepted at once, one waits here for the other.
     Member.objects.select_for_update(no_key=True).get(pk=member.pk)
     if _home(member) is not None:
         raise InAnotherHousehold("Leave your household before you join another one.")
-    _refuse_full(Household.objects.select_for_update().get(pk=household_id))
+    _refuse_full(home)
     waiting.update(state=State.JOINED, since=now)
 
 

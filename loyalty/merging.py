@@ -3,20 +3,24 @@
 Points, pending points and debt go over as ledger transfers; purchases, check-ins and all else that
 the person did is re-pointed set by set, and every row that moved is remembered. The number and
 addresses of the row that is gone still lead to the person. Entries and awards stay where they were
-written, for they are history: tiers count both. A "no" of either row binds.
+written, for they are history: tiers count both. A "no" of either row binds. The row that is gone
+leaves its household: with whom one person shares is that person's to say.
 """
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import hmac
+from collections.abc import Mapping
 from datetime import datetime
 
 import pgtrigger
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 
 from config.errors import Invalid, Refusal
 from loyalty import ledger, tiers
 from loyalty.models import Account, Hold, Merge
-from members import consents, interests, ownership
+from members import consents, households, interests, ownership
 from members.models import Consent, ConsentState, IdempotencyKey, Member, User
 
 # What moves, by table (and column, where that is not `member_id`); but not a row `t` that would
@@ -54,7 +58,8 @@ NOT_OF = {
     "loyalty_referral.referrer_id": "referee_id",
     "loyalty_referral.referee_id": "referrer_id",
 }
-CONTACTS = ("email", "phone")
+# Contacts, by the column in which they are compared.
+CONTACTS = {"email": "email_key", "phone": "phone"}
 
 
 class NotMergeable(Refusal):
@@ -77,8 +82,9 @@ def merge(*, gone: Member, kept: Member, reason: str, by: User | None, now: date
             table: _move(table, clashing, giver_id=gone.pk, taker_id=kept.pk)
             for table, clashing in TABLES.items()
         }
-        row.contacts = _move_contacts(gone, kept, CONTACTS)
+        row.contacts = _move_contacts(giver_id=gone.pk, taker_id=kept.pk)
         row.save()
+        households.leave_all(member=gone)
         # Whom it had been merged with before is the same person, too: one step leads to them.
         Member.objects.filter(Q(pk=gone.pk) | Q(merged_into=gone)).update(merged_into=kept)
         Account.objects.filter(pk=gone.pk).update(is_closed=True)
@@ -100,6 +106,8 @@ def undo(*, merge: Merge, by: User | None, now: datetime) -> Merge:
                 raise NotMergeable("This was undone before.")
             if Member.objects.filter(pk=row.kept_id, merged_into__isnull=False).exists():
                 raise NotMergeable("Undo first what was merged later.")
+            if Member.objects.filter(pk__in=pair, erased_at__isnull=False).exists():
+                raise NotMergeable("This person was erased, under both numbers.")
             book.undo_transfer(
                 giver_id=row.kept_id,
                 taker_id=row.gone_id,
@@ -109,7 +117,7 @@ def undo(*, merge: Merge, by: User | None, now: datetime) -> Merge:
             )
         for table, ids in row.moved.items():
             _move_back(table, ids, giver_id=row.kept_id, taker_id=row.gone_id)
-        _move_contacts(row.kept, row.gone, row.contacts)
+        _move_contacts(giver_id=row.kept_id, taker_id=row.gone_id, only=row.contacts)
         Member.objects.filter(pk=row.gone_id).update(merged_into=None)
         Account.objects.filter(pk=row.gone_id).update(is_closed=False)
         Member.objects.filter(
@@ -164,17 +172,32 @@ def _move_back(named: str, ids: list[str], *, giver_id: int, taker_id: int) -> N
         )
 
 
-def _move_contacts(giver: Member, taker: Member, names: Sequence[str]) -> list[str]:
-    """Give the taker the contacts that it lacks and the giver has; which they were."""
-    moved = [name for name in names if getattr(giver, name) and not getattr(taker, name)]
-    for name in moved:
-        setattr(taker, name, getattr(giver, name))
-        setattr(giver, name, None)
-    if "email" in moved:
-        taker.email_key, giver.email_key = giver.email_key, None
-    fields = [*CONTACTS, "email_key"]
-    giver.save(update_fields=fields)  # First: an address is nobody else's at any moment.
-    taker.save(update_fields=fields)
+def _move_contacts(
+    *, giver_id: int, taker_id: int, only: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Give the taker the contacts that it lacks and the giver has; {contact: keyed hash}.
+
+    `only` those which are still what they were when they came. Who signs in with the address goes
+    with it, to somebody who does not sign in yet.
+    """
+    pair = Member.objects.select_for_update(no_key=True).order_by("pk")
+    rows = pair.in_bulk([giver_id, taker_id])
+    giver, taker = rows[giver_id], rows[taker_id]
+    moved = {
+        name: _hash(getattr(giver, key))
+        for name, key in CONTACTS.items()
+        if getattr(giver, key) and not getattr(taker, key)
+    }
+    if only is not None:
+        moved = {name: value for name, value in moved.items() if only.get(name) == value}
+    columns = {column for name in moved for column in (name, CONTACTS[name])}
+    if "email" in moved and taker.user is None and _signs_in_with_email(giver):
+        columns.add("user")
+    for column in columns:
+        setattr(taker, column, getattr(giver, column))
+        setattr(giver, column, None)
+    giver.save(update_fields=columns)  # First: an address is nobody else's at any moment.
+    taker.save(update_fields=columns)
     return moved
 
 
@@ -183,6 +206,16 @@ def _move_keys(gone: Member, kept: Member) -> None:
     theirs = IdempotencyKey.objects.filter(caller=f"member:{kept.pk}", key=OuterRef("key"))
     keys = IdempotencyKey.objects.filter(~Exists(theirs), caller=f"member:{gone.pk}")
     keys.update(caller=f"member:{kept.pk}")
+
+
+def _signs_in_with_email(member: Member) -> bool:
+    return member.user is not None and member.user.email == member.email_key
+
+
+def _hash(contact: str) -> str:
+    """What tells whether a contact is still the same, without saying it."""
+    key = settings.SECRET_KEY.encode()
+    return hmac.new(key, b"merged-contact:" + contact.encode(), hashlib.sha256).hexdigest()
 
 
 def _keep_refusals(gone: Member, kept: Member, now: datetime) -> None:

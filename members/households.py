@@ -58,9 +58,7 @@ SELECT o.member_id
 def invite(*, member: Member, named: str, now: datetime) -> None:
     """Invite somebody to share points; founds a household for who has none."""
     home = _home(member) or _found(member, now)
-    Household.objects.select_for_update().get(pk=home.pk)
-    if HouseholdMember.objects.filter(household=home).count() >= MOST_PEOPLE:
-        raise HouseholdFull(f"A household has at most {MOST_PEOPLE} people.")
+    _refuse_full(home)
     other = Member.objects.present().named(named).first()
     if other is None or other.pk == member.pk:
         return
@@ -80,12 +78,15 @@ def accept(*, member: Member, household_id: int, now: datetime) -> None:
     waiting = HouseholdMember.objects.filter(
         member=member, household=household_id, state=State.INVITED
     )
-    if not waiting.exists():
+    # The last one to leave takes the household along.
+    home = Household.objects.select_for_update().filter(pk=household_id).first()
+    if home is None or not waiting.exists():
         raise NotFound("Nobody has invited you there.")
     # Of two invitations that are accepted at once, one waits here for the other.
     Member.objects.select_for_update(no_key=True).get(pk=member.pk)
     if _home(member) is not None:
         raise InAnotherHousehold("Leave your household before you join another one.")
+    _refuse_full(home)
     waiting.update(state=State.JOINED, since=now)
 
 
@@ -97,12 +98,28 @@ def leave(*, member: Member, household_id: int | None = None) -> None:
         rows = rows.filter(state=State.JOINED)
     else:
         rows = rows.filter(household=household_id)
+    _leave(rows)
+
+
+@transaction.atomic
+def leave_all(*, member: Member) -> None:
+    """Leave the household and refuse every invitation, as one who is somebody else from now on."""
+    _leave(HouseholdMember.objects.filter(member=member))
+
+
+def _leave(rows: QuerySet[HouseholdMember]) -> None:
     homes = list(rows.values_list("household", flat=True))
     rows.delete()
     # Who is left alone shares with nobody.
     for home in Household.objects.filter(pk__in=homes).order_by("pk").select_for_update():
         if not home.people.filter(state=State.JOINED).exists():
             home.delete()
+
+
+def _refuse_full(home: Household) -> None:
+    """Only those who joined are counted: how many invitations found somebody is not told."""
+    if home.people.filter(state=State.JOINED).count() >= MOST_PEOPLE:
+        raise HouseholdFull(f"A household has at most {MOST_PEOPLE} people.")
 
 
 def _home(member: Member) -> Household | None:

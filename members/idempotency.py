@@ -2,9 +2,12 @@
 
 The key's row, the work and the stored answer are one transaction. Whoever comes second with the
 same key waits for the first at the unique index, then reads its answer. A refused operation rolls
-its key back too, so that a corrected retry is not held to the mistake.
+its key back too, so that a corrected retry is not held to the mistake. Answers tell voucher codes
+and names, so they are kept sealed: who has the database without the server's key cannot read them.
 """
 
+import base64
+import functools
 import json
 import random
 import time
@@ -13,6 +16,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import OperationalError, transaction
 
@@ -49,7 +56,7 @@ def once(*, caller: str, key: str, fingerprint: str, now: datetime, do: Work) ->
         if row is None:
             return _kept(caller=caller, key=key, fingerprint=fingerprint)
         answer = _answer(do)
-        prepared.execute(_KEEP, [answer.status, json.dumps(answer.body), row])
+        prepared.execute(_KEEP, [answer.status, sealed(answer.body), row])
         return answer
 
     return whole(attempt)
@@ -58,6 +65,32 @@ def once(*, caller: str, key: str, fingerprint: str, now: datetime, do: Work) ->
 def unkeyed(*, do: Work) -> Answer:
     """Run `do` as one transaction; nothing is kept to replay."""
     return whole(lambda: _answer(do))
+
+
+def sealed(body: dict[str, Any]) -> str:
+    """An answer as it is kept: nobody reads it without the server's key."""
+    return _box(settings.SECRET_KEY).encrypt(json.dumps(body).encode()).decode()
+
+
+def opened(body: str) -> dict[str, Any]:
+    """The answer that was sealed, its fields in the same order; older keys of the server open too.
+
+    `IdempotencyConflict` where none does: it was done, and is not done again.
+    """
+    boxes = MultiFernet(map(_box, (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)))
+    try:
+        answer: dict[str, Any] = json.loads(boxes.decrypt(body))
+    except InvalidToken:
+        raise IdempotencyConflict(
+            "This was done before; what was answered cannot be read any more."
+        ) from None
+    return answer
+
+
+@functools.lru_cache(maxsize=8)
+def _box(secret: str) -> Fernet:
+    key = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"kept-answers")
+    return Fernet(base64.urlsafe_b64encode(key.derive(secret.encode())))
 
 
 def whole[T](do: Callable[[], T]) -> T:
@@ -88,7 +121,7 @@ def _kept(*, caller: str, key: str, fingerprint: str) -> Answer:
         raise IdempotencyConflict("This Idempotency-Key was used for another request.")
     if kept.status is None or kept.body is None:
         raise AssertionError("a key was committed without its answer")
-    return Answer(status=kept.status, body=kept.body, is_replayed=True)
+    return Answer(status=kept.status, body=opened(kept.body), is_replayed=True)
 
 
 def _answer(do: Work) -> Answer:
@@ -102,5 +135,5 @@ INSERT INTO members_idempotencykey (caller, key, fingerprint, created_at)
 VALUES (%s, %s, %s, %s) ON CONFLICT (caller, key) DO NOTHING RETURNING id
 """
 _KEEP = """
-UPDATE members_idempotencykey SET status = %s, body = %s::jsonb WHERE id = %s RETURNING id
+UPDATE members_idempotencykey SET status = %s, body = %s WHERE id = %s RETURNING id
 """

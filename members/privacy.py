@@ -18,6 +18,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models, transaction
 from django.db.models import Q
+from django.db.models.functions import Cast
 
 from members import announcing, joining, signing_in
 from members.models import ErasedContact, IdempotencyKey, Member, User
@@ -64,6 +65,7 @@ def erase(*, member: Member, now: datetime) -> None:
             ],
             ignore_conflicts=True,
         )
+        _forget_in_log(locked)  # First: it is found by rows that are deleted next.
         for relation in _pointing_at(Member):
             if relation.on_delete is models.CASCADE:
                 rows = relation.related_model._default_manager.filter(
@@ -76,7 +78,6 @@ def erase(*, member: Member, now: datetime) -> None:
         _forget_positions(member.pk)
         _forget_words(member.pk)
         locked.number = f"{joining.ERASED}{locked.pk}"
-        _forget_in_log(locked)
         signing_in.forget(member=locked)
         locked.given_name = locked.family_name = locked.time_zone = ""
         locked.email = locked.email_key = locked.phone = locked.birth_date = None
@@ -109,10 +110,15 @@ def tables() -> dict[type[models.Model], str]:
 
 
 def _is_of(people: Sequence[Member], model: type[models.Model], path: str) -> Q:
-    """Rows that lead to these, by this path or by any key of their own: some name two."""
-    own = [key.name for key in model._meta.concrete_fields if key.related_model is Member]
+    """Rows that lead to these: by their `member`, or by this path and any key of their own.
+
+    Some name two, as referrals do; but a row with a `member` is that member's alone, whoever else
+    it names.
+    """
+    own = {key.name for key in model._meta.concrete_fields if key.related_model is Member}
+    names = {"member"} if "member" in own else {path, *own}
     ids = [row.pk for row in people]
-    return Q(*((f"{name}__in", ids) for name in {path, *own}), _connector=Q.OR)
+    return Q(*((f"{name}__in", ids) for name in names), _connector=Q.OR)
 
 
 def _pointing_at(model: type[models.Model]) -> list[models.ManyToOneRel]:
@@ -122,12 +128,15 @@ def _pointing_at(model: type[models.Model]) -> list[models.ManyToOneRel]:
 
 
 def _forget_in_log(member: Member) -> None:
-    """Staff's log keeps who did what to which row; the row's name in it was a person's."""
-    kinds = ContentType.objects.get_for_models(Member, User)
-    LogEntry.objects.filter(
-        Q(content_type=kinds[Member], object_id=str(member.pk))
-        | Q(content_type=kinds[User], object_id=str(member.user_id))
-    ).update(object_repr=member.number)
+    """Staff's log keeps who did what to which row; the row's name in it may be a person's."""
+    paths: dict[type[models.Model], str] = {Member: "pk", **tables()}
+    kinds = ContentType.objects.get_for_models(*paths)
+    for model, path in paths.items():
+        rows = model._default_manager.filter(_is_of([member], model, path))
+        ids = rows.values_list(Cast("pk", models.TextField()))
+        LogEntry.objects.filter(content_type=kinds[model], object_id__in=ids).update(
+            object_repr=f"{joining.ERASED}{member.pk}"
+        )
 
 
 def _forget_files(rows: models.QuerySet[Any]) -> None:
@@ -155,7 +164,8 @@ def _forget_words(member_id: int) -> None:
             "UPDATE loyalty_grant SET reason = 'erased' WHERE member_id = %s", [member_id]
         )
         cursor.execute(
-            "UPDATE loyalty_merge SET reason = '' WHERE gone_id = %s OR kept_id = %s",
+            "UPDATE loyalty_merge SET reason = '', contacts = '{}'"
+            " WHERE gone_id = %s OR kept_id = %s",
             [member_id, member_id],
         )
         cursor.execute(

@@ -1,7 +1,8 @@
 """How members get in: a sign-in user made when first needed, which follows the member's e-mail.
 
-Guarantees: a member signs in only with her present address; one user is one member's; an erased
-member has none. There are no passwords here: a code by e-mail proves the address each time.
+Guarantees: a member signs in only with her present address or that of a row merged into hers; one
+user is one member's; an erased member has none. There are no passwords here: a code by e-mail
+proves the address each time.
 """
 
 import logging
@@ -63,7 +64,7 @@ def ensure_user(*, member: Member) -> User:
 
 def admit(*, email: str) -> User | None:
     """Whom a code sent to this address may sign in; None if nobody, for reasons kept to the log."""
-    member = Member.objects.present().filter(email_key=email_key(email)).first()
+    member = Member.objects.present().called(email_key=email_key(email)).first()
     if member is None:
         return None
     try:

@@ -14,6 +14,7 @@ from config.admin.rows import AddOnlyAdmin, staff_of
 from config.errors import Refusal
 from loyalty import grants, merging
 from loyalty.models import Grant, Merge
+from members import roles
 
 APPROVE = "loyalty.approve_grant"
 
@@ -34,7 +35,7 @@ class GrantAdmin(AddOnlyAdmin):
     form = GrantForm
     store_path = "member__home_store"
     list_display = ("member", "amount", "reason", "standing", "asked_by", "asked_at", "decided_by")
-    list_filter = ("state", "asked_by")
+    list_filter = ("state", ("asked_by", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("member", "asked_by", "decided_by")
     ordering = ("-pk",)
     autocomplete_fields = ("member",)
@@ -121,6 +122,11 @@ class MergeAdmin(AddOnlyAdmin):
     autocomplete_fields = ("gone", "kept")
     actions = ("undo",)
     when_empty = "No two members have been one person yet. Add a merge when you find such a pair."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Merge]:
+        """Of whom both are of the own store: a merge tells of two."""
+        rows: QuerySet[Merge] = super().get_queryset(request)
+        return roles.rows_seen(rows, user=staff_of(request), store="gone__home_store")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         asked = ("gone", "kept", "reason")

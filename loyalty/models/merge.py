@@ -1,6 +1,5 @@
 """Two rows that are one person: what went from one to the other, so that it can go back."""
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
@@ -16,8 +15,8 @@ class Merge(models.Model):
     points = models.IntegerField(default=0)
     debt = models.IntegerField(default=0)
     moved = models.JSONField(default=dict, help_text="{table: ids of the rows that moved}")
-    contacts = ArrayField(
-        models.CharField(max_length=8), default=list, help_text="Which of them moved: email, phone."
+    contacts = models.JSONField(
+        default=dict, help_text="{email or phone that moved: a keyed hash of it}"
     )
     undone_at = models.DateTimeField(null=True)
     undone_by = models.ForeignKey(

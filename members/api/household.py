@@ -13,7 +13,7 @@ from config.api import callers, writes
 from config.api.fields import Text, Whole
 from config.api.serializers import StrictSerializer, read
 from members import households
-from members.models import Member
+from members.models import HouseholdMember, Member
 
 
 class PersonOut(serializers.Serializer[Any]):
@@ -33,6 +33,13 @@ class HouseholdOut(serializers.Serializer[Any]):
     invitations = InvitationOut(many=True)
 
 
+class SizeOut(serializers.Serializer[Any]):
+    """Without names: the answer to a keyed write is kept, and a name in it is another's."""
+
+    household = serializers.IntegerField()
+    people = serializers.IntegerField(help_text="How many share; their names are in GET")
+
+
 class InvitationIn(StrictSerializer):
     member = Text(max_length=254, help_text="Number or e-mail; the answer is always the same")
 
@@ -48,14 +55,14 @@ class MyHousehold(APIView):
     def get(self, request: Request) -> Response:
         return Response(_shown(callers.member_of(request)))
 
-    @extend_schema(request=InvitationIn, responses={202: HouseholdOut})
+    @extend_schema(request=InvitationIn, responses={202: SizeOut})
     def post(self, request: Request) -> Response:
         said = read(InvitationIn, request)
         member = callers.member_of(request)
 
         def invite() -> tuple[int, dict[str, Any]]:
             households.invite(member=member, named=said["member"], now=timezone.now())
-            return 202, {**_shown(member), "people": _joined(member)}
+            return 202, _size(member)
 
         return writes.answer_once(request, invite)
 
@@ -71,7 +78,7 @@ class MyHousehold(APIView):
 
 
 class Answers(APIView):
-    @extend_schema(request=AnswerIn, responses=HouseholdOut)
+    @extend_schema(request=AnswerIn, responses=SizeOut)
     def post(self, request: Request) -> Response:
         """Accept an invitation."""
         household_id = read(AnswerIn, request)["household"]
@@ -79,7 +86,7 @@ class Answers(APIView):
 
         def accept() -> tuple[int, dict[str, Any]]:
             households.accept(member=member, household_id=household_id, now=timezone.now())
-            return 200, _shown(member)
+            return 200, _size(member)
 
         return writes.answer_once(request, accept)
 
@@ -97,9 +104,17 @@ class Refusals(APIView):
         return writes.answer_once(request, refuse)
 
 
+def _size(member: Member) -> dict[str, Any]:
+    people = _joined(member)
+    return {"household": people[0].household_id, "people": len(people)}
+
+
 def _shown(member: Member) -> dict[str, Any]:
     return {
-        "people": _joined(member),
+        "people": [
+            {"name": row.member.given_name, "joined": True, "since": row.since.isoformat()}
+            for row in _joined(member)
+        ],
         "invitations": [
             {
                 "household": row.household_id,
@@ -111,10 +126,6 @@ def _shown(member: Member) -> dict[str, Any]:
     }
 
 
-def _joined(member: Member) -> list[dict[str, Any]]:
+def _joined(member: Member) -> list[HouseholdMember]:
     # Whether an invitation found anybody is the invited one's to tell.
-    return [
-        {"name": row.member.given_name, "joined": True, "since": row.since.isoformat()}
-        for row in households.of(member=member)
-        if row.state == households.State.JOINED
-    ]
+    return [row for row in households.of(member=member) if row.state == households.State.JOINED]

@@ -8,7 +8,7 @@ class IdempotencyKey(models.Model):
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of route and body")
     status = models.SmallIntegerField(null=True)
-    body = models.JSONField(null=True)
+    body = models.TextField(null=True, help_text="Sealed: answers tell codes.")
     created_at = models.DateTimeField()
 
     class Meta:

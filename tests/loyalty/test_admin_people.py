@@ -9,8 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from loyalty import rewards
+from loyalty import merging, rewards
 from loyalty.models import Grant, IssuanceWindow, Merge, Redemption, Voucher
+from members import signing_in
 from members.models import Member
 from tests import factories
 from tests.staff import SignIn
@@ -85,6 +86,22 @@ def test_grant_above_the_allowance_is_agreed_to_by_an_administrator(
     assert (Grant.objects.get().state, balance(alex)) == ("given", 900)
 
 
+def test_list_is_filtered_by_those_who_asked_alone(sign_in: SignIn, alex: Member) -> None:
+    signing_in.ensure_user(member=alex)
+    said = {"member": alex.pk, "points": 5, "reason": "A parcel came late"}
+    for role in ("Marketer", "Administrator"):
+        office = sign_in(role)
+        office.post(page("grant_add"), said)
+    asked = set(Grant.objects.values_list("asked_by", flat=True))
+    assert (len(asked), askers_offered(office)) == (2, asked)
+    assert askers_offered(sign_in("Clerk", store=factories.store())) == set()
+
+
+def askers_offered(client: Client) -> set[int]:
+    filters = client.get(page("grant_changelist")).context["cl"].filter_specs
+    return {pk for one in filters for pk, _ in getattr(one, "lookup_choices", ())}
+
+
 # --- Merges -----------------------------------------------------------------------------------
 def test_members_are_merged_and_parted(marketer: Client, alex: Member) -> None:
     twin = factories.member()
@@ -93,6 +110,19 @@ def test_members_are_merged_and_parted(marketer: Client, alex: Member) -> None:
     assert balance(alex) == 50
     assert "two again" in act(marketer, "merge", "undo", Merge.objects.get().pk)
     assert (balance(alex), balance(twin)) == (0, 50)
+
+
+@pytest.mark.parametrize("theirs", ["gone", "kept"])
+def test_merge_with_a_member_of_another_store_is_not_there(sign_in: SignIn, theirs: str) -> None:
+    here, there = factories.store("sf"), factories.store("denver")
+    homes = {"gone": here, "kept": here, theirs: there}
+    pair = {name: factories.member(home_store=home) for name, home in homes.items()}
+    row = merging.merge(**pair, reason="same phone", by=None, now=factories.NOW)
+    marketer = sign_in("Marketer", store=here)
+    assert pair[theirs].number not in marketer.get(page("merge_changelist")).content.decode()
+    act(marketer, "merge", "undo", row.pk)
+    row.refresh_from_db()
+    assert row.undone_at is None
 
 
 def test_clerk_merges_nobody(sign_in: SignIn) -> None:

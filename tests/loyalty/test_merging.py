@@ -21,8 +21,8 @@ from loyalty import (
     tender,
 )
 from loyalty.models import Account, Lot, Merge, Purchase, Redemption, Referral, Registration
-from members import consents, interests
-from members.models import Channel, Interaction, Member, Purpose
+from members import consents, households, interests, joining, privacy, signing_in
+from members.models import Channel, HouseholdMember, Interaction, Member, Purpose
 from tests import factories
 from tests.factories import NOW, line
 
@@ -41,7 +41,7 @@ STAY = {
     "members_address": "the kept member has one, or says a new one",
     "members_consent": "a no is recorded anew, a yes is not inherited",
     "members_consentstate": "follows the record",
-    "members_householdmember": "who shares with whom is for people to say again",
+    "members_householdmember": "is left; who shares with whom is for people to say again",
     "members_interestevidence": "rebuilt from the interactions",
     "members_intereststatement": "the kept member's own word stands",
     "members_member": "the pointer itself",
@@ -211,6 +211,49 @@ def test_who_was_recommended_counts_for_the_person(old: Member, alex: Member) ->
     assert referrals.referrer_of(code) == alex
 
 
+def test_person_signs_in_with_the_address_that_came_along(alex: Member) -> None:
+    signed_in = factories.member(email="zoe@example.com")
+    user = signing_in.ensure_user(member=signed_in)
+    kept = factories.member(email="", phone="+14155552671")
+    row = merge(signed_in, kept)
+    assert signing_in.admit(email="zoe@example.com") == user
+    assert Member.objects.get(user=user) == kept
+    merging.undo(merge=row, by=None, now=NOW)
+    assert Member.objects.get(user=user) == signed_in
+
+
+def test_who_first_signed_in_after_the_merge_goes_with_the_address(alex: Member) -> None:
+    gone = factories.member(email="zoe@example.com")
+    kept = factories.member(email="", phone="+14155552671")
+    row = merge(gone, kept)
+    user = signing_in.admit(email="zoe@example.com")
+    merging.undo(merge=row, by=None, now=NOW)
+    assert signing_in.admit(email="zoe@example.com") == user
+    assert Member.objects.get(user=user) == gone
+
+
+def test_both_addresses_lead_to_one_sign_in(alex: Member) -> None:
+    gone = factories.member(email="zoe@example.com")
+    own = signing_in.ensure_user(member=gone)
+    row = merge(gone, alex)
+    assert alex.email is not None
+    assert signing_in.admit(email="zoe@example.com") == signing_in.admit(email=alex.email)
+    merging.undo(merge=row, by=None, now=NOW)
+    assert signing_in.admit(email="zoe@example.com") == own
+
+
+def test_household_of_the_row_that_is_gone_is_left(alex: Member) -> None:
+    kim, lee, max_ = factories.members(3)
+    households.invite(member=kim, named=lee.number, now=NOW)
+    home = HouseholdMember.objects.get(member=lee).household_id
+    households.accept(member=lee, household_id=home, now=NOW)
+    households.invite(member=max_, named=lee.number, now=NOW)
+    row = merge(lee, alex)
+    assert not HouseholdMember.objects.filter(member__in=[lee, alex]).exists()
+    merging.undo(merge=row, by=None, now=NOW)
+    assert [each.member for each in households.of(member=kim)] == [kim]
+
+
 # --- Back again -------------------------------------------------------------------------------
 def test_undoing_makes_them_two_as_they_were(old: Member, alex: Member) -> None:
     factories.outing()
@@ -224,6 +267,29 @@ def test_undoing_makes_them_two_as_they_were(old: Member, alex: Member) -> None:
     old.refresh_from_db()
     alex.refresh_from_db()
     assert (old.phone, alex.phone, old.merged_into) == ("+14155552671", None, None)
+
+
+@pytest.mark.parametrize(
+    ("contact", "old", "new"),
+    [("email", "old@example.com", "new@example.com"), ("phone", "+14155552671", "+14155552672")],
+)
+def test_contact_that_changed_meanwhile_stays(contact: str, old: str, new: str) -> None:
+    gone = factories.member(number="G", **{"email": "", contact: old})
+    kept = factories.member(number="K", email="")
+    row = merge(gone, kept)
+    kept.refresh_from_db()
+    joining.change(member=kept, changes={contact: new})
+    merging.undo(merge=row, by=None, now=NOW)
+    gone.refresh_from_db()
+    kept.refresh_from_db()
+    assert (getattr(kept, contact), getattr(gone, contact)) == (new, None)
+
+
+def test_merge_does_not_say_which_contacts_moved(old: Member, alex: Member) -> None:
+    merge(old, alex)
+    said = Merge.objects.get().contacts
+    assert said.keys() == {"phone"}
+    assert "4155552671" not in str(said)
 
 
 def test_what_was_spent_meanwhile_stays_spent(old: Member, alex: Member) -> None:
@@ -346,6 +412,13 @@ def test_points_at_a_till_keep_a_member_from_going(old: Member, alex: Member) ->
     tender.hold(member=old, points=50, till="till", now=NOW)
     with pytest.raises(merging.NotMergeable, match="till"):
         merge(old, alex)
+
+
+def test_erased_person_is_not_made_two_again(old: Member, alex: Member) -> None:
+    row = merge(old, alex)
+    privacy.erase(member=alex, now=NOW)
+    with pytest.raises(merging.NotMergeable, match="erased"):
+        merging.undo(merge=row, by=None, now=NOW)
 
 
 def test_later_merge_is_undone_first(old: Member, alex: Member) -> None:

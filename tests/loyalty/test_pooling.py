@@ -79,10 +79,25 @@ def test_nobody_is_in_two_households(alex: Member, kim: Member) -> None:
 
 
 def test_household_has_its_most(alex: Member) -> None:
-    for one in factories.members(households.MOST_PEOPLE - 1):
-        households.invite(member=alex, named=one.number, now=NOW)
+    late, *people = factories.members(households.MOST_PEOPLE)
+    households.invite(member=alex, named=late.number, now=NOW)
+    home = share(alex, *people)
     with pytest.raises(households.HouseholdFull):
-        households.invite(member=alex, named="another@example.com", now=NOW)
+        households.accept(member=late, household_id=home.pk, now=NOW)
+
+
+def test_full_household_refuses_whoever_is_named(alex: Member, kim: Member) -> None:
+    share(alex, *factories.members(households.MOST_PEOPLE - 1))
+    for name in ("nobody@example.com", kim.number):
+        with pytest.raises(households.HouseholdFull):
+            households.invite(member=alex, named=name, now=NOW)
+
+
+def test_whether_invitations_found_somebody_fills_nothing(alex: Member) -> None:
+    for one in factories.members(households.MOST_PEOPLE):
+        households.invite(member=alex, named=one.number, now=NOW)
+    households.invite(member=alex, named="nobody@example.com", now=NOW)
+    assert len(households.of(member=alex)) == households.MOST_PEOPLE + 1
 
 
 def test_who_leaves_shares_no_more(alex: Member, kim: Member) -> None:

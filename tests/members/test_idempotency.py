@@ -1,5 +1,6 @@
 """One execution for each caller and key: told, raced by processes, and through deadlocks."""
 
+import json
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -65,6 +66,31 @@ def test_refused_operation_keeps_no_key() -> None:
 def test_first_answer_is_already_what_will_be_replayed() -> None:
     first = once(lambda: (200, {"at": NOW, "pair": (1, 2)}))
     assert first.body == {"at": "2027-03-01T12:00:00Z", "pair": [1, 2]}
+
+
+@pytest.mark.django_db
+def test_replay_has_its_fields_in_the_same_order() -> None:
+    first = once(lambda: (201, {"voucher": "V", "code": {"of": "it", "a": 1}}))
+    assert json.dumps(once(answering(2)).body) == json.dumps(first.body)
+
+
+@pytest.mark.django_db
+def test_kept_answer_cannot_be_read_without_the_servers_key(settings: Any) -> None:
+    once(lambda: (201, {"code": "4F7K-9QXM"}))
+    kept = IdempotencyKey.objects.get().body
+    assert kept is not None
+    assert "4F7K" not in kept
+    settings.SECRET_KEY = "of another server"
+    with pytest.raises(idempotency.IdempotencyConflict):
+        once(answering(2))
+
+
+@pytest.mark.django_db
+def test_kept_answer_is_replayed_after_the_servers_key_was_rotated(settings: Any) -> None:
+    first = once(answering(1))
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "of the same server, later"
+    assert once(answering(2)).body == first.body
 
 
 @pytest.mark.django_db(transaction=True)

@@ -43,7 +43,7 @@ from loyalty.models import (
 )
 from loyalty.returns import ReturnedLine, record
 from members import consents, devices, households, interests, joining, privacy, signing_in, webhooks
-from members.models import ErasedContact, IdempotencyKey, Member, User
+from members.models import ErasedContact, HouseholdMember, IdempotencyKey, Member, User
 from tests import factories
 from tests.factories import NOW, PEAK, line
 
@@ -228,6 +228,14 @@ def test_export_shows_nobody_else(zaphodia: Member) -> None:
     assert len(privacy.export(member=kim)["loyalty.purchase"]) == 1
 
 
+def test_export_does_not_tell_whom_an_invitation_found() -> None:
+    alex, kim = factories.members(2)
+    households.invite(member=alex, named=kim.number, now=NOW)
+    for member in (alex, kim):
+        (row,) = privacy.export(member=member)["members.householdmember"]
+        assert row["member"] == member.pk
+
+
 def test_referral_is_in_the_export_of_both() -> None:
     alex, kim = factories.members(2)
     referrals.note(referrer=alex, referee=kim, now=NOW)
@@ -267,6 +275,37 @@ def test_personal_data_is_gone_from_every_column_of_every_table(zaphodia: Member
     for number in (zaphodia.number, answer.json()["number"]):
         erase(Member.objects.get(number=number))
     assert found_in(TRACES) == {}
+
+
+def test_name_is_gone_from_staffs_log_of_whatever_was_hers(zaphodia: Member) -> None:
+    staff = User.objects.get(email="staff@example.com")
+    others = User.objects.filter(is_staff=True).values_list("pk", flat=True)
+    kinds: list[Any] = [*privacy.tables(), Member]
+    for kind in kinds:
+        for row in kind._default_manager.all():
+            LogEntry.objects.create(
+                user=staff, content_type=ContentType.objects.get_for_model(row),
+                object_id=str(row.pk), object_repr=f"of Zaphodia: {row}", action_flag=CHANGE,
+            )  # fmt: skip
+    erase(zaphodia)
+    left = LogEntry.objects.filter(object_repr__icontains="zaphodia")
+    rows = set(left.values_list("content_type__model", "object_id"))
+    assert rows == {("user", str(pk)) for pk in others}
+
+
+def test_answers_kept_for_others_do_not_name_her(zaphodia: Member) -> None:
+    kim = factories.member()
+    phone = factories.app(kim)
+    households.invite(member=zaphodia, named=kim.number, now=NOW)
+    home = HouseholdMember.objects.get(member=kim).household_id
+    for path, said in (
+        ("invitations/", {"household": home}),
+        ("", {"member": "nobody@example.com"}),
+    ):
+        answer = phone.post(
+            f"/api/v1/me/household/{path}", said, headers={"Idempotency-Key": path or "b"}
+        )
+        assert answer.json() == {"household": home, "people": 2}
 
 
 def test_books_are_kept_and_still_balance(zaphodia: Member) -> None:

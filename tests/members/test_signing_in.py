@@ -111,6 +111,16 @@ def test_member_without_a_user_signs_in_with_a_code(client: Client, alex: Member
     assert (user.email, user.member, user.has_usable_password()) == (alex.email, alex, False)
 
 
+def test_address_of_a_row_merged_away_signs_the_person_in(client: Client, alex: Member) -> None:
+    gone = enrol("A2", "old@example.org")
+    Member.objects.filter(pk=gone.pk).update(merged_into=alex)
+    tokens = sign_in(client, "old@example.org")
+    assert who(client, tokens["access_token"]) == (200, "A1")
+    alex.refresh_from_db()
+    assert alex.user is not None
+    assert alex.user.email == alex.email
+
+
 def test_letter_is_the_programmes_own(client: Client, alex: Member) -> None:
     ask(client, "alex@example.org")
     (letter,) = letters()

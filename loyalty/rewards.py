@@ -161,7 +161,8 @@ def cancel(*, redemption: Redemption, why: str, now: datetime, is_own: bool = Fa
         rows = Redemption.objects.filter(pk=redemption.pk, state=Redemption.State.DONE)
         changed = rows.exclude(fulfilment__in=kept).update(state=Redemption.State.CANCELLED)
         if not is_withdrawn or not changed:
-            raise NotCancellable("It was used, cancelled or handed over, or is about to be.")
+            about = ", or is about to be used" if is_own else ""
+            raise NotCancellable(f"It was used or cancelled before{about}.")
         book.restore(member_id=redemption.member_id, spent=redemption.entry, why=why)
         # What a window issued was never taken from the stock.
         if not Issuance.objects.filter(redemption=redemption).exists():

@@ -10,6 +10,22 @@ from campaigns import planning, sending, triggers
 from loyalty import sweeping
 from members import announcing, geocoding
 
+TALK: dict[str, sweeping.Sweep] = {
+    "located": lambda *, now: geocoding.geocode_unlocated(),  # noqa: PLW0108
+    "leases expired": lambda *, now: sending.reap(),  # noqa: PLW0108
+    "answered": triggers.answer,
+    "planned": lambda *, now: planning.plan_due(now=now).deliveries,
+    **{
+        f"claimed for {channel}": lambda *, now, channel=channel: (
+            sending.send_due(channel=channel, now=now).claimed
+        )
+        for channel in sending.CHANNELS
+    },
+    "announced": lambda *, now: announcing.deliver(now=now).claimed,
+    "announcements dropped": lambda *, now: announcing.forget(now=now),
+    "finished": sending.finish,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -23,15 +39,5 @@ class Turn:
 
 
 def turn(*, now: datetime) -> Turn:
-    """Do one batch of everything that is due."""
-    done = sweeping.sweep(now=now)
-    done["located"] = geocoding.geocode_unlocated()
-    done["leases expired"] = sending.reap()
-    done["answered"] = triggers.answer(now=now)
-    done["planned"] = planning.plan_due(now=now).deliveries
-    for channel in sending.CHANNELS:
-        done[f"claimed for {channel}"] = sending.send_due(channel=channel, now=now).claimed
-    done["announced"] = announcing.deliver(now=now).claimed
-    done["announcements dropped"] = announcing.forget(now=now)
-    done["finished"] = sending.finish(now=now)
-    return Turn(done)
+    """Do one batch of everything that is due; `ExceptionGroup` at the end when a verb failed."""
+    return Turn(sweeping.each(sweeping.OFTEN | sweeping.NIGHTLY | TALK, now=now))

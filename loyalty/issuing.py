@@ -10,19 +10,45 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Count, Exists, F, OuterRef, Sum
+from django.db.models import Count, Exists, F, OuterRef, QuerySet, Sum
 from django.db.models.functions import Least
 
+from config.errors import Invalid
 from loyalty import ledger, vouchers
-from loyalty.models import Account, Issuance, IssuanceWindow, Redemption
+from loyalty.models import Account, Issuance, IssuanceWindow, Redemption, Reward
 
 BATCH = 200
 
 
+def check_reward(*, reward: Reward) -> None:
+    """Refuse, with `Invalid`, what cannot be issued to everybody with enough points."""
+    if (reward.kind, reward.off) != (Reward.Kind.VOUCHER, Reward.Off.AMOUNT):
+        raise Invalid("Points become vouchers of so much money; choose one.", pointer="/reward")
+    if reward.stock is not None or reward.tiers or reward.per_member is not None:
+        raise Invalid(
+            "Everybody gets one: choose a reward without stock, tiers and limits.",
+            pointer="/reward",
+        )
+
+
 def issue_due(*, now: datetime) -> int:
-    """Serve every window that has opened; returns how many members it concerned."""
+    """Serve every window that has opened; returns how many members it concerned.
+
+    One whose reward got limits meanwhile stays open: `Invalid`, after the others were served.
+    """
     due = IssuanceWindow.objects.filter(opens_at__lte=now, closed_at__isnull=True)
-    return sum(_serve(window, now) for window in due.select_related("reward").order_by("opens_at"))
+    total = 0
+    refused: Invalid | None = None
+    for window in due.select_related("reward").order_by("opens_at"):
+        try:
+            check_reward(reward=window.reward)
+        except Invalid as refusal:
+            refused = refusal
+        else:
+            total += _serve(window, now)
+    if refused is not None:
+        raise refused
+    return total
 
 
 def _serve(window: IssuanceWindow, now: datetime) -> int:
@@ -32,7 +58,7 @@ def _serve(window: IssuanceWindow, now: datetime) -> int:
     last = 0
     while True:
         # By balance, which may still hold points past their date: who has too few is passed over.
-        waiting = Account.objects.filter(~Exists(served), pk__gt=last, balance__gte=least)
+        waiting = _accounts(least).filter(~Exists(served), pk__gt=last)
         batch = list(waiting.order_by("pk").values_list("pk", flat=True)[:BATCH])
         if not batch:
             break
@@ -97,13 +123,20 @@ def _batch(window: IssuanceWindow, member_ids: Sequence[int], now: datetime) -> 
     return len(redemptions)
 
 
+def _accounts(least: int) -> QuerySet[Account]:
+    """Those with so many points, of members who are still there."""
+    return Account.objects.filter(
+        balance__gte=least, member__erased_at__isnull=True, member__merged_into__isnull=True
+    )
+
+
 def preview(*, window: IssuanceWindow) -> tuple[int, Decimal]:
     """How many members it would serve now, and the money their vouchers would be worth."""
     points = window.reward.points
     if window.most_points is not None and window.most_points < points:
         return 0, Decimal(0)
     issued = F("balance") if window.most_points is None else Least("balance", window.most_points)
-    found = Account.objects.filter(balance__gte=max(window.least_points, points)).aggregate(
+    found = _accounts(max(window.least_points, points)).aggregate(
         members=Count("pk"), portions=Sum(issued / points)
     )
     return found["members"], (found["portions"] or 0) * window.reward.value

@@ -13,12 +13,12 @@ from django.db import transaction
 from django.db.models import F, Prefetch, Q, QuerySet
 
 from config.errors import NotFound, Refusal
-from loyalty import awarding, ledger, pooling, vouchers
-from loyalty.models import Account, Redemption, Reward, Session, Voucher, Waiting
+from loyalty import awarding, ledger, pooling, vouchers, waiting
+from loyalty.models import Account, Issuance, Lot, Redemption, Reward, Session, Voucher, Waiting
 from members import interactions, prepared
 from members.models import Member
 
-MOST_SEATS_A_TURN = 500
+MOST_ASKED_A_TURN = 500
 Kind = Reward.Kind
 Fulfilment = Redemption.Fulfilment
 
@@ -44,6 +44,13 @@ class SessionFull(Refusal):
     """Every seat is taken, or promised to those who wait."""
 
     code = "session_full"
+    status = 409
+
+
+class SeatsFree(Refusal):
+    """There is nothing to wait for."""
+
+    code = "seats_free"
     status = 409
 
 
@@ -84,21 +91,27 @@ def redeem(*, member: Member, slug: str, session_id: int | None = None, now: dat
     `RewardLimitReached`, `RewardNotForYou` or `SessionFull`; then nothing has changed."""
     reward = _on_sale(slug, now)
     session = _session(reward, session_id, now) if reward.kind == Kind.EXPERIENCE else None
-    if session is not None and Waiting.objects.filter(session=session, passed_over="").exists():
+    if session is not None and waiting.is_awaited(session=session):
         raise SessionFull("Others wait for a seat of this session; wait with them.")
     return _buy(member, reward, session, now)
 
 
 def wait(*, member: Member, slug: str, session_id: int, now: datetime) -> Waiting:
-    """Wait for a seat of a full session; it is paid for when there is one. Again: no change."""
+    """Wait for a seat of a full session; it is paid for when there is one. Again: no change.
+
+    `SeatsFree` while one can be had at once, `RewardLimitReached` for who has one.
+    """
     session = _session(_on_sale(slug, now), session_id, now)
     had = Redemption.objects.filter(
         member=member, session=session, state=Redemption.State.DONE
     ).exists()
     if had:
         raise RewardLimitReached("You have a seat of this session already.")
-    row, _ = Waiting.objects.get_or_create(session=session, member=member, defaults={"since": now})
-    return row
+    row = Waiting.objects.filter(session=session, member=member).first()
+    if row is None and session.taken < session.seats and not waiting.is_awaited(session=session):
+        raise SeatsFree("There are seats left; take one.")
+    said = {"since": now, "asked_at": now}
+    return row or Waiting.objects.get_or_create(session=session, member=member, defaults=said)[0]
 
 
 def stop_waiting(*, member: Member, slug: str, session_id: int) -> None:
@@ -109,51 +122,57 @@ def stop_waiting(*, member: Member, slug: str, session_id: int) -> None:
 def fill_seats(*, now: datetime) -> int:
     """Sell free seats to those who have waited longest and can pay; returns how many.
 
-    Who cannot pay at this moment stays on the list, with the reason, and is asked again next time.
+    Who cannot pay at this moment goes to the end of the line, with the reason. Every session's
+    first is asked before any session's second, so no line holds up another one.
     """
-    rows = Waiting.objects.filter(
-        session__taken__lt=F("session__seats"), session__starts_at__gt=now
-    )
     sold = 0
-    for row in rows.select_related("session__reward", "member").order_by("since", "pk")[
-        :MOST_SEATS_A_TURN
-    ]:
+    full: set[int] = set()
+    for row in waiting.in_turn(now=now)[:MOST_ASKED_A_TURN]:
+        if row.session_id in full:
+            continue
         try:
             with transaction.atomic():
-                if not Waiting.objects.filter(pk=row.pk).delete()[0]:
-                    continue
-                done = _buy(row.member, row.session.reward, row.session, now)
+                done = _buy(row.member, row.session.reward, row.session, now, is_waiting=True)
                 _tell(done.redemption, now)
+        except SessionFull:
+            full.add(row.session_id)
         except Refusal as refusal:
-            Waiting.objects.filter(pk=row.pk).update(passed_over=refusal.code)
+            Waiting.objects.filter(pk=row.pk).update(passed_over=refusal.code, asked_at=now)
         else:
             sold += 1
     return sold
 
 
-def cancel(*, redemption: Redemption, why: str, now: datetime) -> int:
+def cancel(*, redemption: Redemption, why: str, now: datetime, is_own: bool = False) -> int:
     """Take back what was not used yet and restore its points to the lots they came from.
 
-    Returns the balance. `NotCancellable` when it was used, handed over or cancelled before.
+    Returns the balance. `NotCancellable` when it was used, handed over or cancelled before; for the
+    member (`is_own`) also when it is on its way, at a till or past its date, or its points are.
     """
     owner_id, spent = redemption.member_id, redemption.entry
     others = ledger.holders(spent=spent, member_id=owner_id)
+    kept = [Fulfilment.HANDED_OVER, *([Fulfilment.READY] if is_own else [])]
     with (
         transaction.atomic(),
         ledger.open_book([owner_id], now=now, with_lots=True, besides=others) as book,
     ):
+        expired = Lot.objects.filter(uses__entry=spent, expires_at__lte=now)
+        if is_own and expired.exists():
+            # Giving back would give them a grace period, again and again.
+            raise NotCancellable("The points it was paid with have expired meanwhile.")
         voucher = Voucher.objects.filter(redemption=redemption).first()
-        is_withdrawn = voucher is None or vouchers.cancel(voucher=voucher, now=now)
+        is_withdrawn = voucher is None or vouchers.cancel(voucher=voucher, now=now, is_own=is_own)
         rows = Redemption.objects.filter(pk=redemption.pk, state=Redemption.State.DONE)
-        changed = rows.exclude(fulfilment=Fulfilment.HANDED_OVER).update(
-            state=Redemption.State.CANCELLED
-        )
+        changed = rows.exclude(fulfilment__in=kept).update(state=Redemption.State.CANCELLED)
         if not is_withdrawn or not changed:
-            raise NotCancellable("It was used or cancelled before.")
-        book.restore(member_id=redemption.member_id, spent=redemption.entry, why=why)
-        Reward.objects.filter(pk=redemption.reward_id, stock__isnull=False).update(
-            stock=F("stock") + 1
-        )
+            about = ", or is about to be used" if is_own else ""
+            raise NotCancellable(f"It was used or cancelled before{about}.")
+        book.restore(member_id=owner_id, spent=spent, why=why)
+        # What a window issued was never taken from the stock.
+        if not Issuance.objects.filter(redemption=redemption).exists():
+            Reward.objects.filter(pk=redemption.reward_id, stock__isnull=False).update(
+                stock=F("stock") + 1
+            )
         if redemption.session_id is not None:
             Session.objects.filter(pk=redemption.session_id).update(taken=F("taken") - 1)
         account: Account = book.accounts[redemption.member_id]
@@ -166,13 +185,11 @@ def give_up(*, member: Member, redemption_id: int, now: datetime) -> int:
     if row is None:
         raise NotFound("You have no such redemption.")
     session = row.session
-    if row.reward.kind == Kind.GIFT and row.fulfilment != Fulfilment.OPEN:
-        raise NotCancellable("It is on its way already.")
     if session and now > session.starts_at - timedelta(hours=session.cancel_hours):
         raise NotCancellable(f"This can be cancelled until {session.cancel_hours} hours before.")
     if row.reward.kind == Kind.ACCESS:
         raise NotCancellable("Early access cannot be given back.")
-    return cancel(redemption=row, why="cancelled by the member", now=now)
+    return cancel(redemption=row, why="cancelled by the member", now=now, is_own=True)
 
 
 def fulfil(*, redemption: Redemption, state: str) -> Redemption:
@@ -208,9 +225,20 @@ def _session(reward: Reward, session_id: int | None, now: datetime) -> Session:
     return session
 
 
-def _buy(member: Member, reward: Reward, session: Session | None, now: datetime) -> Redeemed:
+def _buy(
+    member: Member,
+    reward: Reward,
+    session: Session | None,
+    now: datetime,
+    is_waiting: bool = False,
+) -> Redeemed:
     with transaction.atomic():
         with pooling.open_book(member.pk, now=now) as book:
+            # After the accounts, as everywhere: who has left the line meanwhile buys nothing.
+            if session is not None:
+                left, _ = Waiting.objects.filter(session=session, member=member).delete()
+                if is_waiting and not left:
+                    raise NotFound("They do not wait any more.")
             _check_member(member, reward, book)
             entry = pooling.spend(
                 book,

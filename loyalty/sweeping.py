@@ -3,8 +3,10 @@
 All of them may run late, and again at any time; beat and the foreground clock share the list.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+
+import structlog
 
 from loyalty import (
     acts,
@@ -20,6 +22,8 @@ from loyalty import (
     vouchers,
 )
 from members import birthdays, profiles
+
+log = structlog.get_logger(__name__)
 
 type Sweep = Callable[..., int]
 
@@ -47,4 +51,19 @@ NIGHTLY: dict[str, Sweep] = {
 
 def sweep(*, now: datetime) -> dict[str, int]:
     """Do everything that is due; how many rows or members each verb concerned."""
-    return {name: verb(now=now) for name, verb in (OFTEN | NIGHTLY).items()}
+    return each(OFTEN | NIGHTLY, now=now)
+
+
+def each(verbs: Mapping[str, Sweep], *, now: datetime) -> dict[str, int]:
+    """Try every verb: one that fails holds up no other. Raises `ExceptionGroup` after the last."""
+    done: dict[str, int] = {}
+    failures: dict[str, Exception] = {}
+    for name, verb in verbs.items():
+        try:
+            done[name] = verb(now=now)
+        except Exception as error:
+            log.exception("sweep_failed", verb=name)
+            failures[name] = error
+    if failures:
+        raise ExceptionGroup(f"Failed: {', '.join(failures)}.", list(failures.values()))
+    return done

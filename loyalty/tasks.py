@@ -12,17 +12,13 @@ log = structlog.get_logger(__name__)
 @shared_task
 def sweep() -> None:
     """What time does to points, vouchers and positions."""
-    now = timezone.now()
-    for verb in sweeping.OFTEN.values():
-        verb(now=now)
+    sweeping.each(sweeping.OFTEN, now=timezone.now())
 
 
 @shared_task
 def sweep_nightly() -> None:
     """Tiers whose points have left the window, points of the silent, warnings, challenges."""
-    now = timezone.now()
-    for verb in sweeping.NIGHTLY.values():
-        verb(now=now)
+    sweeping.each(sweeping.NIGHTLY, now=timezone.now())
 
 
 @shared_task

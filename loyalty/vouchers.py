@@ -188,12 +188,17 @@ def were_used(*, typed: Sequence[str], purchase_id: int) -> bool:
 
 
 @transaction.atomic
-def cancel(*, voucher: Voucher, now: datetime) -> bool:
-    """Make an unused voucher worthless, held or not; False when it was used or cancelled before."""
+def cancel(*, voucher: Voucher, now: datetime, is_own: bool = False) -> bool:
+    """Make an unused voucher worthless, held or not; False when it was used or cancelled before.
+
+    Its owner (`is_own`) cannot once it has expired, nor while a till holds it.
+    """
     locked = Voucher.objects.select_for_update().get(pk=voucher.pk)
     if locked.used or locked.cancelled_at is not None:
         return False
     held = VoucherUse.objects.filter(voucher=locked, state=VoucherUse.State.HELD)
+    if is_own and (locked.expires_at <= now or held.filter(held_until__gt=now).exists()):
+        return False
     _let_go(locked, list(held))
     return bool(Voucher.objects.filter(pk=locked.pk).update(cancelled_at=now))
 

@@ -35,6 +35,7 @@ from loyalty.models import (
     Session,
     Tier,
     Voucher,
+    Waiting,
 )
 from members import joining, keys, signing_in
 from members.models import ApiKey, Interest, Member, Question, Store, Survey
@@ -164,6 +165,11 @@ def session(slug: str, **said: Any) -> Session:
     """A session of an experience, a week from NOW, for two."""
     facts = {"starts_at": NOW + timedelta(days=7), "seats": 2}
     return Session.objects.create(reward=Reward.objects.get(slug=slug), **{**facts, **said})
+
+
+def waiting(by: Member, of: Session, *, now: datetime = NOW, **said: Any) -> Waiting:
+    """Somebody in the line of a session that was full, and is not any more."""
+    return Waiting.objects.create(session=of, member=by, since=now, asked_at=now, **said)
 
 
 def points_pay(value: str = "0.01", currency: str = "USD") -> None:

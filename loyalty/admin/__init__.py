@@ -18,6 +18,7 @@ from loyalty.admin import (
     tills,
     today,
     vouchers,
+    windows,
 )
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "tills",
     "today",
     "vouchers",
+    "windows",
 ]

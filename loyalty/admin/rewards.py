@@ -1,20 +1,23 @@
-"""Rewards, what members got for their points, and the days on which points become vouchers."""
+"""Rewards, what members got for their points, and who waits for a seat."""
 
 from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
+from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from config.admin.columns import shown
 from config.admin.fields import ChipsField, Choices
 from config.admin.rows import Admin, Inline, ReadOnlyAdmin, staff_of
 from config.errors import Refusal
-from loyalty import issuing, rewards
+from loyalty import rewards
 from loyalty.models import IssuanceWindow, Redemption, Reward, Session, Tier, Waiting
 from loyalty.models.voucher import in_words
+from members import ownership
 from members.models import Programme, Store
 
 
@@ -24,6 +27,10 @@ def stores() -> Choices:
 
 def _tiers() -> Choices:
     return list(Tier.objects.values_list("slug", "name"))
+
+
+def _is_issued(reward: Reward) -> bool:
+    return IssuanceWindow.objects.filter(reward=reward.pk, closed_at__isnull=True).exists()
 
 
 class TermsForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -66,6 +73,12 @@ class TermsForm(forms.ModelForm):  # type: ignore[type-arg]
 
 class RewardForm(TermsForm):
     tiers = ChipsField(choices=_tiers, label="Tiers", help_text="Empty: members of every tier.")
+    more = forms.IntegerField(
+        required=False,
+        label="Add or take so many",
+        help_text="To or from the stock; a minus takes.",
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
 
     def is_voucher(self) -> bool:
         return self.cleaned_data.get("kind") == Reward.Kind.VOUCHER
@@ -78,6 +91,12 @@ class RewardForm(TermsForm):
         shown_from, shown_until = said.get("shown_from"), said.get("shown_until")
         if shown_from and shown_until and shown_until <= shown_from:
             self.add_error("shown_until", "It disappears before it is shown.")
+        more = said.get("more") or 0
+        if (self.instance.stock or 0) + more < 0:
+            self.add_error("more", f"Only {self.instance.stock or 0} are left.")
+        has_limits = said.get("tiers") or said.get("per_member") or said.get("stock") or more
+        if has_limits and _is_issued(self.instance):
+            raise forms.ValidationError("It is issued to everybody: no stock, tiers or limits.")
         return said
 
 
@@ -127,13 +146,42 @@ class RewardAdmin(Admin):
                 )
             },
         ),
-        ("On offer", {"fields": ("stock", "per_member", ("starts_at", "ends_at"))}),
+        ("On offer", {"fields": ("stock", "more", "per_member", ("starts_at", "ends_at"))}),
         ("Shown", {"fields": (("shown_from", "shown_until"),)}),
     )  # fmt: skip
     when_empty = "Points are worth nothing yet. Add what members can get for them."
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("slug",) if obj else ()
+        # The stock is sold while the form is open: it is changed by so many, never set.
+        return ("slug", "stock") if obj else ()
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        *others, offer, show = super().get_fieldsets(request, obj)
+        if obj is None:
+            offer = ("On offer", {"fields": ("stock", "per_member", ("starts_at", "ends_at"))})
+        return (*others, offer, show)
+
+    def save_model(self, request: HttpRequest, obj: Reward, form: Any, change: bool) -> None:
+        if not change:
+            obj.save()
+            return
+        obj.save(update_fields=[name for name in form.cleaned_data if name != "more"])
+        more = form.cleaned_data["more"]
+        if more:
+            left = Coalesce(F("stock"), Value(0)) + more
+            rows = Reward.objects.annotate(after=left).filter(pk=obj.pk, after__gte=0)
+            if not rows.update(stock=left):
+                messages.error(request, "So many are not left any more; the stock is as it was.")
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Only what was edited of a session: its seats are sold meanwhile."""
+        formset.save(commit=False)
+        for session, edited in formset.changed_objects:
+            session.save(update_fields=edited)
+        for session in formset.new_objects:
+            session.save()
+        for session in formset.deleted_objects:
+            session.delete()
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else {"slug": ("name",)}
@@ -228,7 +276,7 @@ def cancel_all(door: Admin, request: HttpRequest, rows: QuerySet[Redemption]) ->
     """Cancel redemptions for somebody else, one by one, and say what came of each."""
     user = staff_of(request)
     for row in rows.select_related("member", "reward", "entry"):
-        if row.member.user_id == user.pk:
+        if ownership.is_own(member=row.member, user=user):
             messages.error(request, "Nobody cancels their own; ask a colleague.")
             continue
         try:
@@ -248,52 +296,3 @@ class WaitingAdmin(ReadOnlyAdmin):
     list_select_related = ("member", "session__reward")
     ordering = ("session__starts_at", "since")
     when_empty = "Nobody waits for a seat."
-
-
-class WindowForm(forms.ModelForm):  # type: ignore[type-arg]
-    def clean_reward(self) -> Reward:
-        reward = cast("Reward", self.cleaned_data["reward"])
-        if (reward.kind, reward.off) != (Reward.Kind.VOUCHER, Reward.Off.AMOUNT):
-            raise forms.ValidationError("Points become vouchers of so much money; choose one.")
-        return reward
-
-    def clean_most_points(self) -> int | None:
-        most: int | None = self.cleaned_data["most_points"]
-        reward = self.cleaned_data.get("reward")
-        if most is not None and reward is not None and most < reward.points:
-            raise forms.ValidationError(f"One voucher costs {reward.points:,} points already.")
-        return most
-
-    def clean_opens_at(self) -> Any:
-        opens_at = self.cleaned_data["opens_at"]
-        if opens_at <= timezone.now():
-            raise forms.ValidationError("Choose a moment to come: nobody can look at it otherwise.")
-        return opens_at
-
-
-@admin.register(IssuanceWindow)
-class IssuanceWindowAdmin(Admin):
-    form = WindowForm
-    list_display = ("reward", "opens_at", "state", "would_give")
-    list_select_related = ("reward",)
-    fields = ("reward", "opens_at", "least_points", "most_points", "keeps_rest")
-    when_empty = "Points become vouchers only when members ask. Add a day on which all of them do."
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        is_over = isinstance(obj, IssuanceWindow) and obj.closed_at is not None
-        return not is_over and bool(super().has_change_permission(request, obj))
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        is_over = isinstance(obj, IssuanceWindow) and obj.closed_at is not None
-        return not is_over and bool(super().has_delete_permission(request, obj))
-
-    @shown(description="state", label={"to come": "info", "served": "success"})
-    def state(self, window: IssuanceWindow) -> str:
-        return "served" if window.closed_at else "to come"
-
-    @shown(description="gives")
-    def would_give(self, window: IssuanceWindow) -> str:
-        if window.closed_at:
-            return f"{window.issuances.count():,} vouchers"
-        members, value = issuing.preview(window=window)
-        return f"as of now {members:,} vouchers, {value:,} {window.reward.currency}"

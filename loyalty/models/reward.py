@@ -89,12 +89,16 @@ class Waiting(models.Model):
         "members.Member", on_delete=models.CASCADE, related_name="waiting_for"
     )
     since = models.DateTimeField()
+    asked_at = models.DateTimeField(
+        help_text="The place in the line: when they came, or were last passed over."
+    )
     passed_over = models.CharField(
         max_length=40, blank=True, help_text="Why a free seat went to the next."
     )
 
     class Meta:
         verbose_name_plural = "waiting lists"
+        indexes = [models.Index(fields=["session", "asked_at"], name="waiting_in_turn")]
         constraints = [
             models.UniqueConstraint(fields=["session", "member"], name="waiting_once"),
         ]

@@ -99,7 +99,9 @@ class Scene:
 
     @cached_property
     def session(self) -> int:
-        return int(factories.session(self.climb, starts_at=now() + timedelta(days=9)).pk)
+        """A full one."""
+        nine_days = timedelta(days=9)
+        return int(factories.session(self.climb, starts_at=now() + nine_days, taken=2).pk)
 
     @cached_property
     def rich(self) -> Member:

@@ -5,12 +5,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from loyalty import merging, rewards
-from loyalty.models import Grant, IssuanceWindow, Merge, Redemption, Voucher
+from loyalty.admin.rewards import SessionForm
+from loyalty.models import Grant, IssuanceWindow, Merge, Redemption, Reward, Session, Voucher
 from members import signing_in
 from members.models import Member
 from tests import factories
@@ -154,13 +157,84 @@ def test_gift_is_cancelled_and_its_points_given_back(
 
 def test_voucher_day_is_of_money_and_to_come(marketer: Client) -> None:
     gift = factories.reward("mug", kind="gift")
+    limits: list[dict[str, Any]] = [{"stock": 5}, {"per_member": 1}, {"tiers": ["gold"]}]
+    limited = [factories.reward(f"some-{n}", **said) for n, said in enumerate(limits)]
     tenner = factories.reward()
     when = timezone.now() + timedelta(days=1)
     said = {"least_points": 0, "keeps_rest": "on", "opens_at_0": f"{when:%Y-%m-%d}"}
-    for reward, hour in ((gift.pk, "10:00"), (tenner.pk, "10:00")):
-        marketer.post(page("issuancewindow_add"), {**said, "reward": reward, "opens_at_1": hour})
-    assert IssuanceWindow.objects.get().reward == tenner
-    assert b"as of now 0 vouchers" in marketer.get(page("issuancewindow_changelist")).content
+    for reward in (gift, *limited, tenner):
+        form = {**said, "reward": reward.pk, "opens_at_1": "10:00"}
+        marketer.post(page("issuancewindow_add"), form)
+    day = IssuanceWindow.objects.get()
+    assert day.reward == tenner
+    assert b"as of now 0 vouchers" in marketer.get(page("issuancewindow_change", day.pk)).content
+
+
+def test_list_of_voucher_days_adds_up_no_accounts(marketer: Client) -> None:
+    IssuanceWindow.objects.create(reward=factories.reward(), opens_at=timezone.now())
+    with CaptureQueriesContext(connection) as queries:
+        marketer.get(page("issuancewindow_changelist"))
+    assert [query["sql"] for query in queries if "loyalty_account" in query["sql"]] == []
+
+
+# --- Stock and seats --------------------------------------------------------------------------
+def edit(client: Client, reward: Reward, **said: Any) -> Any:
+    """Post the form of a reward as it is, with what is said; sales may have gone on meanwhile."""
+    form = {
+        "name": reward.name, "points": reward.points, "value": reward.value, "currency": "USD",
+        "minimum_spend": 0, "valid_days": 365, "description": "", "kind": reward.kind,
+        "off": "amount", "uses": 1, "sessions-TOTAL_FORMS": 0, "sessions-INITIAL_FORMS": 0,
+    }  # fmt: skip
+    return client.post(page("reward_change", reward.pk), {**form, **said})
+
+
+def stock(of: Reward) -> int | None:
+    of.refresh_from_db()
+    return of.stock
+
+
+def test_editing_a_reward_leaves_its_stock_alone(marketer: Client) -> None:
+    reward = factories.reward(stock=6)
+    edit(marketer, reward, description="Now without the typo", stock=10)
+    assert (stock(reward), reward.description) == (6, "Now without the typo")
+
+
+@pytest.mark.parametrize(("more", "left"), [(4, 10), (-6, 0), (-7, 6)])
+def test_stock_is_added_to_and_taken_from(marketer: Client, more: int, left: int) -> None:
+    reward = factories.reward(stock=6)
+    edit(marketer, reward, more=more)
+    assert stock(reward) == left
+
+
+def test_reward_that_is_issued_gets_no_limits(marketer: Client) -> None:
+    reward = factories.reward()
+    IssuanceWindow.objects.create(reward=reward, opens_at=timezone.now())
+    assert edit(marketer, reward, more=5).status_code == 200
+    assert stock(reward) is None
+
+
+def test_editing_a_session_leaves_its_seats_alone(
+    marketer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reward = factories.reward("climb", kind="experience")
+    session = factories.session("climb", seats=2)
+    check = SessionForm.clean_seats
+
+    def sell_first(form: SessionForm) -> int:
+        Session.objects.update(taken=1)
+        return check(form)
+
+    monkeypatch.setattr(SessionForm, "clean_seats", sell_first)
+    edit(
+        marketer, reward, **{
+            "sessions-TOTAL_FORMS": 1, "sessions-INITIAL_FORMS": 1, "sessions-0-id": session.pk,
+            "sessions-0-reward": reward.pk, "sessions-0-where": "Eldorado", "sessions-0-seats": 3,
+            "sessions-0-starts_at_0": f"{session.starts_at:%Y-%m-%d}",
+            "sessions-0-starts_at_1": f"{session.starts_at:%H:%M}", "sessions-0-cancel_hours": 48,
+        }
+    )  # fmt: skip
+    session.refresh_from_db()
+    assert (session.where, session.seats, session.taken) == ("Eldorado", 3, 1)
 
 
 # --- Open vouchers ----------------------------------------------------------------------------

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from loyalty import auditing, issuing
-from loyalty.models import Issuance, IssuanceWindow, Reward, Voucher
+from config.errors import Invalid
+from loyalty import auditing, issuing, rewards
+from loyalty.models import Issuance, IssuanceWindow, Redemption, Reward, Voucher
 from members.models import Member
 from tests import factories
 from tests.factories import NOW
@@ -94,6 +95,37 @@ def test_run_that_was_stopped_goes_on_where_it_was(monkeypatch: pytest.MonkeyPat
     IssuanceWindow.objects.update(closed_at=None)
     assert issuing.issue_due(now=NOW) == 0
     assert Voucher.objects.count() == 5
+
+
+def test_who_was_erased_or_merged_gets_none() -> None:
+    plan = window()
+    gone, merged, kept = (with_points(100) for _ in range(3))
+    Member.objects.filter(pk=gone.pk).update(erased_at=NOW)
+    Member.objects.filter(pk=merged.pk).update(merged_into=kept)
+    assert issuing.preview(window=plan) == (1, Decimal(5))
+    issuing.issue_due(now=NOW)
+    assert Voucher.objects.get().member == kept
+
+
+@pytest.mark.parametrize("limit", [{"stock": 5}, {"per_member": 1}, {"tiers": ["gold"]}])
+def test_reward_with_limits_is_issued_to_nobody_and_stops_no_other(limit: dict[str, Any]) -> None:
+    window(opens_at=NOW - DAY)
+    Reward.objects.update(**limit)
+    fine = factories.reward("fiver", points=100, value=Decimal(5))
+    IssuanceWindow.objects.create(reward=fine, opens_at=NOW)
+    with_points(100)
+    with pytest.raises(Invalid):
+        issuing.issue_due(now=NOW)
+    assert [row.window.reward for row in Issuance.objects.all()] == [fine]
+
+
+def test_cancelling_what_was_issued_adds_nothing_to_the_stock() -> None:
+    window()
+    with_points(100)
+    issuing.issue_due(now=NOW)
+    Reward.objects.update(stock=5)
+    rewards.cancel(redemption=Redemption.objects.get(), why="mistake", now=NOW)
+    assert Reward.objects.get().stock == 5
 
 
 def test_preview_says_what_it_would_give() -> None:

@@ -21,6 +21,7 @@ from loyalty import (
     checkins,
     claims,
     guests,
+    merging,
     purchases,
     returns,
     rewards,
@@ -190,6 +191,23 @@ def test_last_pieces_of_a_reward_are_sold_once() -> None:
     assert Counter(answers) == {"done": 3, "reward_sold_out": 5}
     assert Reward.objects.get().stock == 0
     assert sum(factories.account(one).balance for one in people) == 500
+    assert sound()
+
+
+def test_seats_are_sold_once_while_one_who_waits_is_merged() -> None:
+    people = factories.members(7)
+    factories.reward("climb", kind="experience")
+    climb = factories.session("climb", seats=3)
+    for one in people:
+        factories.grant(one, 100)
+        factories.waiting(one, climb)
+
+    def work(number: int) -> int:
+        if number == 0:
+            merging.merge(gone=people[0], kept=people[6], reason="same", by=None, now=NOW)
+        return rewards.fill_seats(now=NOW)
+
+    assert sum(at_once(work)) == Redemption.objects.count() == 3
     assert sound()
 
 

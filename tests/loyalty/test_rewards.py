@@ -12,6 +12,7 @@ from loyalty import auditing, expiry, ledger, rewards, vouchers
 from loyalty.models import Entry, Lot, Redemption, Reward, Session, Voucher, Waiting
 from loyalty.rewards import Redeemed
 from loyalty.vouchers import AtTill
+from members import households
 from members.models import Interaction, Member
 from tests import factories
 from tests.factories import NOW
@@ -133,6 +134,36 @@ def test_voucher_held_at_a_till_cannot_be_used_after_cancelling(alex: Member) ->
     rewards.cancel(redemption=done.redemption, why="mistake", now=NOW)
     with pytest.raises(vouchers.VoucherRefused):
         vouchers.redeem(code=code, till=AtTill("till"), now=NOW)
+
+
+@pytest.mark.parametrize("days", [1, 3], ids=["the points", "the voucher"])
+def test_member_gives_back_nothing_past_its_date(alex: Member, days: int) -> None:
+    kim = factories.member()
+    factories.grant(kim, 100, expires_at=NOW + (DAY if days == 1 else 9 * DAY))
+    factories.reward(valid_days=3)
+    row = redeem(kim).redemption
+    with pytest.raises(rewards.NotCancellable), transaction.atomic():
+        rewards.give_up(member=kim, redemption_id=row.pk, now=NOW + days * DAY)
+    assert factories.account(kim).balance == 0
+
+
+def test_member_cannot_cancel_what_a_till_holds(alex: Member) -> None:
+    factories.reward()
+    done = redeem(alex)
+    vouchers.hold(code=done.code, till=AtTill("till"), now=NOW)
+    with pytest.raises(rewards.NotCancellable), transaction.atomic():
+        rewards.give_up(member=alex, redemption_id=done.redemption.pk, now=NOW)
+    later = NOW + timedelta(hours=1)
+    assert rewards.give_up(member=alex, redemption_id=done.redemption.pk, now=later) == 250
+
+
+def test_member_cannot_cancel_a_gift_that_got_ready_meanwhile(alex: Member) -> None:
+    factories.reward("mug", kind="gift")
+    stale = redeem(alex, "mug").redemption
+    rewards.fulfil(redemption=Redemption.objects.get(), state="ready")
+    with pytest.raises(rewards.NotCancellable), transaction.atomic():
+        rewards.cancel(redemption=stale, why="mistake", now=NOW, is_own=True)
+    assert rewards.cancel(redemption=stale, why="mistake", now=NOW) == 250
 
 
 # --- Whom it is for ---------------------------------------------------------------------------
@@ -284,7 +315,71 @@ def test_free_seat_is_for_those_who_wait_first(alex: Member, climb: Session) -> 
         book(rich(), climb)
 
 
-def test_waiting_twice_is_waiting_once(climb: Session) -> None:
+def test_nobody_waits_while_seats_are_free(alex: Member, climb: Session) -> None:
+    with pytest.raises(rewards.SeatsFree):
+        rewards.wait(member=alex, slug="climb", session_id=climb.pk, now=NOW)
+    book(alex, climb)
+
+
+def test_who_waits_and_cannot_pay_keeps_nobody_from_a_seat(alex: Member, climb: Session) -> None:
+    held = book(alex, climb)
+    rewards.wait(member=factories.member(), slug="climb", session_id=climb.pk, now=NOW)
+    rewards.give_up(member=alex, redemption_id=held.redemption.pk, now=NOW)
+    book(rich(), climb)
+
+
+def test_who_waits_and_can_pay_with_the_household_comes_first(alex: Member, climb: Session) -> None:
+    held = book(alex, climb)
+    kim, lee = factories.member(), rich()
+    households.invite(member=kim, named=lee.number, now=NOW)
+    home = households.invitations(member=lee).get().household_id
+    households.accept(member=lee, household_id=home, now=NOW)
+    rewards.wait(member=kim, slug="climb", session_id=climb.pk, now=NOW)
+    rewards.give_up(member=alex, redemption_id=held.redemption.pk, now=NOW)
+    with pytest.raises(rewards.SessionFull, match="Others wait"):
+        book(rich(), climb)
+    assert rewards.fill_seats(now=NOW) == 1
+
+
+def test_who_is_next_is_not_passed_over_when_the_seats_are_gone(
+    alex: Member, climb: Session
+) -> None:
+    held = book(alex, climb)
+    for n, one in enumerate((rich(), rich())):
+        rewards.wait(member=one, slug="climb", session_id=climb.pk, now=NOW + n * DAY)
+    rewards.give_up(member=alex, redemption_id=held.redemption.pk, now=NOW + 2 * DAY)
+    rewards.fill_seats(now=NOW + 2 * DAY)
+    assert Waiting.objects.get().passed_over == ""
+
+
+def test_line_that_cannot_pay_holds_up_no_other(
+    climb: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rewards, "MOST_ASKED_A_TURN", 2)
+    factories.reward("swim", kind="experience")
+    swim = factories.session("swim", seats=1)
+    for n, one in enumerate((*factories.members(3), rich())):
+        factories.waiting(one, climb, now=NOW + n * timedelta(minutes=1))
+    factories.waiting(rich(), swim, now=NOW + DAY)
+    sold = [rewards.fill_seats(now=NOW + DAY + n * DAY / 24) for n in range(4)]
+    assert sold == [1, 0, 1, 0]
+
+
+def test_who_waited_is_sold_nothing_when_the_sale_has_ended(alex: Member, climb: Session) -> None:
+    factories.waiting(alex, climb)
+    Reward.objects.update(ends_at=NOW + DAY)
+    assert rewards.fill_seats(now=NOW + DAY) == 0
+
+
+def test_who_was_passed_over_and_buys_a_seat_waits_no_more(alex: Member, climb: Session) -> None:
+    Session.objects.update(seats=2)
+    factories.waiting(alex, climb, passed_over="insufficient_points")
+    book(alex, climb)
+    assert rewards.fill_seats(now=NOW) == 0
+
+
+def test_waiting_twice_is_waiting_once(alex: Member, climb: Session) -> None:
+    book(alex, climb)
     kim = rich()
     first, again = (
         rewards.wait(member=kim, slug="climb", session_id=climb.pk, now=NOW + n * DAY)

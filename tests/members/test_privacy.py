@@ -94,7 +94,7 @@ def zaphodia(settings: Any, tmp_path: Path) -> Member:
     factories.grant(member, 50)
     tender.hold(member=member, points=10, till="till", now=NOW)
     factories.reward("climb", kind="experience")
-    rewards.wait(member=member, slug="climb", session_id=factories.session("climb").pk, now=NOW)
+    factories.waiting(member, factories.session("climb"))
     IssuanceWindow.objects.create(reward=Reward.objects.get(slug="tenner"), opens_at=NOW)
     issuing.issue_due(now=NOW)
     code = vouchers.code_of(Voucher.objects.first() or Voucher())

@@ -24,7 +24,10 @@ class Command(BaseCommand):
         now = self._now(options["now"])
         total: dict[str, int] = {}
         for turns in range(MOST_TURNS):
-            turn = clock.turn(now=now or timezone.now())
+            try:
+                turn = clock.turn(now=now or timezone.now())
+            except ExceptionGroup as failure:
+                raise CommandError(failure.message) from failure
             for name, count in turn.done.items():
                 total[name] = total.get(name, 0) + count
             if turn.is_idle or not options["until_idle"]:

@@ -14,14 +14,18 @@ from django.db.backends.utils import CursorWrapper
 type Sums = Mapping[str, Mapping[str, int]]
 
 
-def drawn(of: str) -> str:
+def drawn(of: str, *, seed: str = "%(seed)s") -> str:
     """SQL: 28 bits drawn from an id by this run's seed. Their products with 2^35 points fit."""
-    return f"(hashint8extended({of}, %(seed)s) >> 36)"
+    return f"(hashint8extended({of}, {seed}) >> 36)"
 
 
-def _place(version: str, *, account: str) -> str:
-    """SQL: drawn from a place in the chain of an account."""
-    return drawn(f"({account}::bigint << 32) + {version}")
+def place(version: str, *, account: str) -> str:
+    """SQL: drawn from a place in the chain of an account.
+
+    One number of both would not do: the hash folds the halves of eight bytes together, so that two
+    accounts side by side would have places in common, and offences in both could cancel out.
+    """
+    return drawn(version, seed=f"hashint8extended({account}, %(seed)s)")
 
 
 # By table, the name of each sum and its SQL.
@@ -32,8 +36,8 @@ SUMS: Mapping[str, Mapping[str, str]] = {
         "pending": f"sum(pending * {drawn('member_id')})",
         "debt": f"sum(debt * {drawn('member_id')})",
         # All that is left of a chain: where it begins, and where it ends.
-        "chain": f"sum({_place('1', account='member_id')}"
-        f" - (balance + 1) * {_place('version + 1', account='member_id')})",
+        "chain": f"sum({place('1', account='member_id')}"
+        f" - (balance + 1) * {place('version + 1', account='member_id')})",
     },
     "loyalty_entry": {
         "entries": "count(*)",
@@ -42,8 +46,8 @@ SUMS: Mapping[str, Mapping[str, str]] = {
         "debt": f"sum(debt_change * {drawn('account_id')})",
         # What an entry began with, at its place, less what it left, at the next one's place. One
         # more than that, so that a gap shows after an empty balance, too.
-        "chain": f"sum((balance_after - amount + 1) * {_place('version', account='account_id')}"
-        f" - (balance_after + 1) * {_place('version + 1', account='account_id')})",
+        "chain": f"sum((balance_after - amount + 1) * {place('version', account='account_id')}"
+        f" - (balance_after + 1) * {place('version + 1', account='account_id')})",
         "taken": f"sum((amount + pending_change) * -{drawn('id')}) FILTER (WHERE kind IN"
         " ('spent', 'returned', 'debt_paid', 'expired', 'restored')"
         " OR (kind = 'transferred' AND amount + pending_change < 0))",

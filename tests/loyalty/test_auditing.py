@@ -205,6 +205,18 @@ def test_differences_that_cancel_out_are_found(offence: str, found: str) -> None
         assert found in {finding.check for finding in auditing.audit().findings}
 
 
+def test_no_two_accounts_have_a_place_of_their_chains_in_common() -> None:
+    place = audit_sums.place("version", account="account")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT count(*), count(DISTINCT {place})"
+            " FROM generate_series(1, 60) account, generate_series(1, 60) version",
+            {"seed": 2027},
+        )
+        places, different = cursor.fetchone()
+    assert different == places
+
+
 def test_gap_after_an_empty_balance_is_found() -> None:
     sam = factories.member()
     factories.grant(sam, 10)

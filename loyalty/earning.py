@@ -168,8 +168,7 @@ def points_for(*, rule: Rule, lines: Sequence[Line]) -> int:
         return 0
     match rule.per:
         case "amount":
-            exact = base_of(rule=rule, lines=lines) * rule.points / rule.per_amount
-            return int(exact.to_integral_value(rounding=ROUND_FLOOR))
+            return times(rule, base_of(rule=rule, lines=lines))
         case "unit":
             return rule.points * sum(line.quantity for line in lines)
         case _:
@@ -205,9 +204,9 @@ def multiplies(rule: Rule, other: Rule) -> bool:
     return other.per != "point" and (not rule.of_rules or other.slug in rule.of_rules)
 
 
-def times(rule: Rule, points: int) -> int:
-    """What a rule per point makes of others' points: whole, rounded down once."""
-    exact = points * rule.points / rule.per_amount
+def times(rule: Rule, base: Decimal | int) -> int:
+    """What a rule makes of money, or of others' points: whole, rounded down once."""
+    exact = base * rule.points / rule.per_amount
     return int(exact.to_integral_value(rounding=ROUND_FLOOR))
 
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from config.errors import Refusal
-from loyalty import accounts, ledger_rows
+from loyalty import accounts, ledger_rows, lot_history
 from loyalty.ledger_rows import EntryRow, LotRow
 from loyalty.models import Entry
 from loyalty.pages import latest_first
@@ -125,7 +125,7 @@ class Book(Transfers):
         from_own = min(points - from_pending, sum(lot.remaining for lot in ready))
         left = points - from_pending - from_own
         if left:
-            left -= min(left, ledger_rows.lapsed_of(award_id))
+            left -= min(left, lot_history.lapsed_of(award_id))
         others = [lot for lot in self._spendable(member_id) if lot.award_id != award_id]
         from_others = min(left, sum(lot.remaining for lot in others))
         debt = left - from_others
@@ -199,7 +199,7 @@ class Book(Transfers):
         household had given goes back to them: open the book with `holders`. Giving back
         twice for one reason is refused (`entry_reversed_once_for_each_reason`).
         """
-        taken = ledger_rows.still_taken(entry_id=spent.pk)
+        taken = lot_history.still_taken(entry_id=spent.pk)
         back = latest_first(taken, sum(taken.values()) if points is None else points)
         total = sum(back.values())
         if not total:
@@ -208,7 +208,7 @@ class Book(Transfers):
         entry = self._write(
             owner_id, Entry.Kind.RESTORED, self.now, amount=total, reverses_id=spent.pk, why=why
         )
-        givers = ledger_rows.givers_of(entry_id=spent.pk)
+        givers = lot_history.givers_of(entry_id=spent.pk)
         for lot, amount in zip(self._refill(entry, back), back.values(), strict=True):
             taker_id = givers.get(lot.id or 0, member_id)
             if taker_id != owner_id:
@@ -222,7 +222,7 @@ def holders(*, spent: Entry | None, member_id: int) -> set[int]:
     """Whose accounts giving back a spend may concern, besides the member's own."""
     if spent is None:
         return set()
-    givers = ledger_rows.givers_of(entry_id=spent.pk)
+    givers = lot_history.givers_of(entry_id=spent.pk)
     return ({spent.account_id} | set(givers.values())) - {member_id}
 
 

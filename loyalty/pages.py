@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from loyalty import ledger_rows
-from loyalty.ledger_rows import EntryRow, LotRow, TakenLot, UseRow
+from loyalty.ledger_rows import EntryRow, LotRow, UseRow
+from loyalty.lot_history import TakenLot
 from loyalty.models import Account, Entry, Lot, PointsPolicy
 
 FOREVER = datetime.max.replace(tzinfo=UTC)

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from loyalty import ledger
-from loyalty.ledger_rows import HOUSEHOLD, EntryRow
+from loyalty.ledger_rows import EntryRow
+from loyalty.lot_history import HOUSEHOLD
 from loyalty.models import Account
 from members import households
 

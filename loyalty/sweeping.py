@@ -49,13 +49,11 @@ NIGHTLY: dict[str, Sweep] = {
 }
 
 
-def sweep(*, now: datetime) -> dict[str, int]:
-    """Do everything that is due; how many rows or members each verb concerned."""
-    return each(OFTEN | NIGHTLY, now=now)
-
-
 def each(verbs: Mapping[str, Sweep], *, now: datetime) -> dict[str, int]:
-    """Try every verb: one that fails holds up no other. Raises `ExceptionGroup` after the last."""
+    """Try every verb: one that fails holds up no other; how many rows or members each concerned.
+
+    Raises `ExceptionGroup` after the last if any failed.
+    """
     done: dict[str, int] = {}
     failures: dict[str, Exception] = {}
     for name, verb in verbs.items():

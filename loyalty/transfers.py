@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from django.db.models import Sum
 
-from loyalty import ledger_rows
+from loyalty import lot_history
 from loyalty.ledger_rows import LotRow
 from loyalty.models import Entry
 from loyalty.pages import Pages
@@ -47,7 +47,7 @@ class Transfers(Pages):
         that was paid on arrival is taken on again, and the rest as far as nothing has paid it
         since, the oldest debt first.
         """
-        ids = ledger_rows.lots_from(account_id=giver_id, before_id=taker_id)
+        ids = lot_history.lots_from(account_id=giver_id, before_id=taker_id)
         for lot in list(self._lots.get(giver_id, [])):
             if lot.id in ids:
                 self._move(lot, lot.remaining, taker_id=taker_id, why=why)
@@ -67,7 +67,7 @@ class Transfers(Pages):
 
     def _owe_again(self, paid: Entry, *, why: str) -> int:
         """Put the points of a payment of debt back into their lots, and the debt back on."""
-        back = ledger_rows.still_taken(entry_id=paid.pk)
+        back = lot_history.still_taken(entry_id=paid.pk)
         points = sum(back.values())
         if points:
             entry = self._write(

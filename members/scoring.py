@@ -3,20 +3,13 @@
 A fact counts weight x 0.5 ** (age / half-life); facts add; the sum saturates to a score between
 0 and 1. Exponential decay folds: the sum at one moment determines the sum at any later one, so a
 single number per kind of fact stands for its whole history (Cormode et al., Forward Decay, 2009).
+The fading itself is done where the rows are: in SQL, by `interests`.
 """
-
-from datetime import datetime
 
 # Below this an interest is noise.
 LEAST_SCORE = 0.05
 # A stated level from here on outranks every inference.
 STATED_LEVEL = 0.5
-
-
-def faded(*, mass: float, as_of: datetime, at: datetime, half_life_days: float) -> float:
-    """What a mass measured at `as_of` is worth at `at` (facts, dimensionless)."""
-    age_days = (at - as_of).total_seconds() / 86_400
-    return float(mass * 0.5 ** max(min(age_days / half_life_days, 900.0), -900.0))
 
 
 def score(*, mass: float) -> float:

@@ -18,9 +18,12 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 from pytest_django.plugin import DjangoDbBlocker
+from rest_framework.test import APIClient
 
 from config import embedded
 from config.celery import app
+from members.models import Member
+from tests import factories
 from tests.staff import SignIn, person
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -134,3 +137,22 @@ def sign_in(client: Client) -> SignIn:
 @pytest.fixture
 def marketer(sign_in: SignIn) -> Client:
     return sign_in("Marketer")
+
+
+@pytest.fixture
+def alex() -> Member:
+    """Somebody who has just joined."""
+    return factories.member()
+
+
+@pytest.fixture
+def phone(alex: Member) -> APIClient:
+    """The app on Alex's phone."""
+    return factories.app(alex)
+
+
+@pytest.fixture
+def media(settings: Any, tmp_path: Path) -> Path:
+    """A folder of the test's own for what members upload."""
+    settings.MEDIA_ROOT = tmp_path
+    return tmp_path

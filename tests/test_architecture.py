@@ -203,7 +203,7 @@ def test_every_pure_room_is_there() -> None:
         (parts_point_down, "loyalty.ledger", "from loyalty import tasks"),
         (parts_point_down, "loyalty.importing.places", "from loyalty.management import commands"),
         (parts_point_down, "loyalty.models.lot", "from loyalty import ledger"),
-        (parts_point_down, "members.models.user", "from members.scoring import faded"),
+        (parts_point_down, "members.models.user", "from members.scoring import score"),
         (parts_point_down, "loyalty.models.lot", "from ..ledger import post"),
         (only_doors_use_the_plumbing, "loyalty.ledger", "from config.api import callers"),
         (only_doors_use_the_plumbing, "loyalty.ledger", "from config.nudging import nudge"),

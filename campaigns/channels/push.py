@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import structlog
 from django.conf import settings
 
 from campaigns.channels.contract import Outcome, Result, Unreachable
 from campaigns.rendering import Message
 from members.models import Device
+
+log = structlog.get_logger(__name__)
 
 
 class Push:
@@ -66,7 +69,8 @@ class Push:
         except fcm.UnregisteredError:
             Device.objects.filter(pk=device.pk).update(refused_at=now)
             return Result.REFUSED
-        except Exception:  # noqa: BLE001 - the SDK wraps network errors in many classes
+        except Exception:  # The SDK wraps network errors in many classes.
+            log.exception("push_failed", delivery=message.delivery.pk)
             return Result.RETRY
         return Result.SENT
 

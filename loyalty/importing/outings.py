@@ -7,7 +7,7 @@ from loyalty.importing import linking
 from loyalty.models import Outing, Place
 from members.importing import columns as c
 from members.importing import references, upserting
-from members.importing.kinds import LOADED, Item, Kind, Outcome, rejected
+from members.importing.kinds import Item, Kind, Outcome, rejected
 from members.models import Store
 
 
@@ -49,17 +49,7 @@ class Outings(Kind):
             if "place" in values:
                 values["place"] = places[values["place"]]
             wanted[position] = upserting.Wanted(values, before)
-        written = upserting.upsert(Outing, list(wanted.values()), unique=["code"])
-        outcomes.update(zip(wanted, written, strict=True))
-        said = {
-            each.row.pk: [interests[slug] for slug in items[position].values["interests"]]
-            for position, each in wanted.items()
-            if each.row is not None and items[position].values["interests"] is not None
-        }
-        changed = linking.relink(Outing.interests.through, owner="outing", wanted=said)
-        for position, each in wanted.items():
-            if each.row is not None and each.row.pk in changed:
-                outcomes[position] = LOADED
+        outcomes |= linking.upsert(Outing, wanted, items=items, interests=interests, unique="code")
         return [outcomes[position] for position in range(len(items))]
 
 

@@ -51,17 +51,9 @@ class Places(Kind):
             values = upserting.said(item.values)
             values.pop("interests", None)
             wanted[place] = upserting.Wanted(values | extent, before)
-        written = upserting.upsert(Place, list(wanted.values()), unique=["code"])
-        outcomes.update(zip(wanted, written, strict=True))
-        said = {
-            each.row.pk: [interests[slug] for slug in items[place].values["interests"]]
-            for place, each in wanted.items()
-            if each.row is not None and items[place].values["interests"] is not None
-        }
-        changed = linking.relink(Place.interests.through, owner="place", wanted=said)
-        for place, each in wanted.items():
-            is_new = each.is_changed or (each.row is not None and each.row.pk in changed)
-            outcomes[place] = Outcome("loaded" if is_new else "unchanged", notes[place])
+        written = linking.upsert(Place, wanted, items=items, interests=interests, unique="code")
+        for place, outcome in written.items():
+            outcomes[place] = Outcome(outcome.state, notes[place])
         return [outcomes[place] for place in range(len(items))]
 
 

@@ -7,7 +7,7 @@ from loyalty.importing import linking
 from loyalty.models import Product
 from members.importing import columns as c
 from members.importing import references, upserting
-from members.importing.kinds import LOADED, Item, Kind, Outcome, rejected
+from members.importing.kinds import Item, Kind, Outcome, rejected
 from members.models import Programme
 
 
@@ -44,15 +44,5 @@ class Products(Kind):
             if "price" in values and "currency" not in values and not (before and before.currency):
                 values["currency"] = currency
             wanted[place] = upserting.Wanted(values, before)
-        written = upserting.upsert(Product, list(wanted.values()), unique=["sku"])
-        outcomes.update(zip(wanted, written, strict=True))
-        said = {
-            each.row.pk: [interests[slug] for slug in items[place].values["interests"]]
-            for place, each in wanted.items()
-            if each.row is not None and items[place].values["interests"] is not None
-        }
-        changed = linking.relink(Product.interests.through, owner="product", wanted=said)
-        for place, each in wanted.items():
-            if each.row is not None and each.row.pk in changed:
-                outcomes[place] = LOADED
+        outcomes |= linking.upsert(Product, wanted, items=items, interests=interests, unique="sku")
         return [outcomes[place] for place in range(len(items))]

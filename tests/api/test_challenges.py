@@ -19,16 +19,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
-@pytest.fixture
-def phone(alex: Member) -> APIClient:
-    return factories.app(alex)
-
-
-@pytest.fixture
 def peak() -> Place:
     return factories.place(interests=["hiking"], description="Two hours from the car park.")
 

@@ -23,11 +23,6 @@ def alex() -> Member:
     return factories.member()
 
 
-@pytest.fixture
-def phone(alex: Member) -> APIClient:
-    return factories.app(alex)
-
-
 def report(*, minutes_ago: int = 0, step: int = 0, **said: Any) -> dict[str, Any]:
     at = timezone.now() - timedelta(minutes=minutes_ago)
     here = {**PEAK, "latitude": PEAK["latitude"] + step * 0.00001}

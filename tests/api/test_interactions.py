@@ -22,11 +22,6 @@ def alex() -> Member:
     return factories.member(email="alex@example.com")
 
 
-@pytest.fixture
-def phone(alex: Member) -> APIClient:
-    return factories.app(alex)
-
-
 def view(reference: str = "1", **said: Any) -> dict[str, Any]:
     facts = {"kind": "view", "occurred_at": timezone.now().isoformat(), "reference": reference}
     return {**facts, **said}

@@ -26,11 +26,6 @@ def alex() -> Member:
     )  # fmt: skip
 
 
-@pytest.fixture
-def phone(alex: Member) -> APIClient:
-    return factories.app(alex)
-
-
 def test_profile_has_tier_balance_and_what_is_known(alex: Member, phone: APIClient) -> None:
     factories.tier("silver", 100)
     factories.buy(alex, "120", occurred_at=timezone.now())

@@ -9,22 +9,11 @@ from rest_framework.test import APIClient
 
 from loyalty import outings
 from loyalty.models import Outing
-from members.models import Member
 from tests import factories
 
 API = "/api/v1/outings/"
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
-@pytest.fixture
-def phone(alex: Member) -> APIClient:
-    return factories.app(alex)
 
 
 @pytest.fixture

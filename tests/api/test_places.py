@@ -25,11 +25,6 @@ def alex() -> Member:
     return factories.member()
 
 
-@pytest.fixture
-def phone(alex: Member) -> APIClient:
-    return factories.app(alex)
-
-
 def near(phone: APIClient, **said: Any) -> list[dict[str, Any]]:
     here = {name: PEAK[name] for name in ("latitude", "longitude")}
     rows: list[dict[str, Any]] = phone.get(PLACES, {**here, **said}).json()["results"]

@@ -17,13 +17,7 @@ from tests import factories
 
 POSTS, MINE = "/api/v1/posts/", "/api/v1/me/posts/"
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def media(settings: Any, tmp_path: Path) -> Path:
-    settings.MEDIA_ROOT = tmp_path
-    return tmp_path
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
 
 @pytest.fixture
@@ -31,11 +25,6 @@ def alex() -> Member:
     cache.clear()
     factories.product("tent")
     return factories.member()
-
-
-@pytest.fixture
-def phone(alex: Member) -> APIClient:
-    return factories.app(alex)
 
 
 def upload(by: APIClient, data: bytes | None = None, *, key: str = "", **said: Any) -> Any:

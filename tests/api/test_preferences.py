@@ -20,11 +20,6 @@ def alex() -> Member:
     return factories.member()
 
 
-@pytest.fixture
-def phone(alex: Member) -> APIClient:
-    return factories.app(alex)
-
-
 def test_every_channel_and_purpose_is_said(phone: APIClient) -> None:
     said = phone.get(PREFERENCES).json()
     assert said == {

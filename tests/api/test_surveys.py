@@ -20,11 +20,6 @@ def alex() -> Member:
     return factories.member()
 
 
-@pytest.fixture
-def phone(alex: Member) -> APIClient:
-    return factories.app(alex)
-
-
 def answer(by: APIClient, **answers: Any) -> Any:
     return by.post(f"{SURVEYS}feedback/", {"answers": answers})
 

@@ -27,11 +27,6 @@ def alex() -> Member:
 
 
 @pytest.fixture
-def phone(alex: Member) -> APIClient:
-    return factories.app(alex)
-
-
-@pytest.fixture
 def till() -> APIClient:
     return factories.till("vouchers")
 

@@ -26,11 +26,6 @@ def alex() -> Member:
     return factories.member(given_name="Alex")
 
 
-@pytest.fixture
-def phone(alex: Member) -> APIClient:
-    return factories.app(alex)
-
-
 def listed(phone: APIClient, query: str = "") -> list[dict[str, Any]]:
     response = phone.get(INBOX + query)
     assert response.status_code == 200

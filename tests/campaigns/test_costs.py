@@ -26,11 +26,6 @@ def points() -> None:
     factories.only_rule(points=50)
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def send(to: Member, campaign: Campaign, *, at: datetime = NOW, is_held_out: bool = False) -> None:
     """A message of this campaign that went out at a moment, or was held back."""
     journey = Journey.objects.create(

@@ -20,11 +20,6 @@ DAY = timedelta(days=1)
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def sharing(slug: str = "sharing", *, points: int = 5, **said: Any) -> EarnRule:
     return factories.rule(
         slug, fact="interaction", points=points, **{"subjects": ["share"], **said}

@@ -31,11 +31,6 @@ def finance(sign_in: SignIn) -> Client:
     return sign_in("Finance")
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def give(to: Member, points: int, **said: Any) -> None:
     now = said.pop("now", timezone.now() - timedelta(minutes=1))
     by = said.pop("by", None)

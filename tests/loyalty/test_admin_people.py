@@ -22,11 +22,6 @@ from tests.staff import SignIn
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def page(name: str, *args: Any) -> str:
     return reverse(f"admin:loyalty_{name}", args=args)
 

@@ -1,6 +1,5 @@
 """The staff's door to posts: what waits, accepted or rejected with a reason, one by one."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +14,7 @@ from members.models import Member, User
 from tests import factories
 from tests.staff import SignIn
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def media(settings: Any, tmp_path: Path) -> Path:
-    settings.MEDIA_ROOT = tmp_path
-    return tmp_path
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
 
 @pytest.fixture

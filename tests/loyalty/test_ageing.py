@@ -15,11 +15,6 @@ pytestmark = pytest.mark.django_db
 MONTH = timedelta(days=31)
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def told(at: datetime) -> tuple[dict[tuple[str, int], int], dict[tuple[int, int | None], int]]:
     """Points by (kind, age), and those held by (age, end)."""
     history = ageing.history(at=at)

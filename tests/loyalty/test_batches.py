@@ -19,11 +19,6 @@ from tests.factories import NOW, line
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def said(*many: Basket, **options: Any) -> list[str | tuple[bool, int]]:
     """Of each purchase the code it was refused with, or whether it is new and what it gave."""
     outcomes = batches.record_each(many, now=NOW, **options)

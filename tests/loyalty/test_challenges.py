@@ -35,11 +35,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
-@pytest.fixture
 def places() -> list[Place]:
     """Three huts, twenty kilometres apart."""
     return [factories.place(f"hut{n}", **away(20_000 * n)) for n in range(3)]

@@ -15,18 +15,7 @@ from members.models import Interaction, Member, User
 from tests import factories
 from tests.factories import NOW, PEAK, line
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def media(settings: Any, tmp_path: Path) -> Path:
-    settings.MEDIA_ROOT = tmp_path
-    return tmp_path
-
-
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
 
 @pytest.fixture

@@ -19,11 +19,6 @@ DAY = timedelta(days=1)
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def test_points_lapse_on_their_date_and_not_before(alex: Member) -> None:
     factories.grant(alex, 100, expires_at=NOW + DAY)
     factories.grant(alex, 50)

@@ -20,11 +20,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
-@pytest.fixture
 def denver() -> Store:
     return factories.store("denver")
 

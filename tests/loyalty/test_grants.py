@@ -22,11 +22,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
-@pytest.fixture
 def clerk() -> User:
     return person("Clerk")
 

@@ -31,11 +31,6 @@ DAY = timedelta(days=1)
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def kept(*lines: Any, **said: Any) -> guests.Kept:
     return guests.keep(factories.guest_basket(*lines, **said), now=NOW)
 
@@ -227,5 +222,5 @@ def test_receipts_are_dropped_a_month_after_their_window(alex: Member) -> None:
     claim(alex, kept("30"))
     last = NOW + 60 * DAY
     assert guests.drop(now=last - timedelta(seconds=1)) == 0
-    sweeping.sweep(now=last)
+    sweeping.each(sweeping.NIGHTLY, now=last)
     assert (GuestReceipt.objects.count(), Purchase.objects.count()) == (0, 1)

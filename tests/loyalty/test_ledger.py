@@ -18,11 +18,6 @@ GRACE = timedelta(days=30)
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def restore(of: Member, spent: Entry, *, now: datetime = NOW) -> None:
     with ledger.open_book([of.pk], now=now, with_lots=True) as book:
         book.restore(member_id=of.pk, spent=spent, why="test")

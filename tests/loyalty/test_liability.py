@@ -22,11 +22,6 @@ MARCH, APRIL, MAY = date(2027, 3, 1), date(2027, 4, 1), date(2027, 5, 1)
 LATER = NOW + timedelta(days=45)  # In April
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def parts(at: datetime) -> list[tuple[date, date | None, int, int]]:
     found = liability.outstanding(at=at).parts
     return [(part.cohort, part.expires, part.available, part.pending) for part in found]

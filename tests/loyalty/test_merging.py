@@ -53,11 +53,6 @@ def old() -> Member:
     return factories.member(given_name="Al", email="", phone="+14155552671")
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 @pytest.fixture(autouse=True)
 def sound() -> Any:
     yield

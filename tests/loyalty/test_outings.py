@@ -19,11 +19,6 @@ MINUTE = timedelta(minutes=1)
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def states(of: Outing) -> list[str]:
     return list(of.registrations.order_by("pk").values_list("state", flat=True))
 

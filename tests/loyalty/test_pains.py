@@ -38,11 +38,6 @@ DAY = timedelta(days=1)
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def sync(key: ApiKey, basket: baskets.Basket) -> tills.Done:
     """An offline till's one event, always under the same id."""
     event = tills.Event(

@@ -16,11 +16,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
-@pytest.fixture
 def kim() -> Member:
     return factories.member()
 

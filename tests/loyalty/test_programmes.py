@@ -21,11 +21,6 @@ JULY = datetime(2027, 7, 14, 9, tzinfo=UTC)
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def rule(slug: str, **said: Any) -> EarnRule:
     """A rule that the staff could have made: it passes the same check."""
     facts = {"name": slug.title(), "fact": "purchase", "points": 1, "per": "amount"}

@@ -31,11 +31,6 @@ DAY = timedelta(days=1)
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def given_by(receipt: purchases.Receipt) -> dict[str, int]:
     return {award.rule: award.points for award in receipt.awards}
 

@@ -22,11 +22,6 @@ DAY = timedelta(days=1)
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def bring_back(
     receipt: purchases.Receipt, *lines: tuple[str, int], reference: str = "", **said: Any
 ) -> returns.ReturnReceipt:

@@ -325,7 +325,7 @@ def test_who_waits_and_cannot_pay_keeps_nobody_from_a_seat(alex: Member, climb: 
     held = book(alex, climb)
     rewards.wait(member=factories.member(), slug="climb", session_id=climb.pk, now=NOW)
     rewards.give_up(member=alex, redemption_id=held.redemption.pk, now=NOW)
-    book(rich(), climb)
+    assert book(rich(), climb).redemption.session == climb
 
 
 def test_who_waits_and_can_pay_with_the_household_comes_first(alex: Member, climb: Session) -> None:

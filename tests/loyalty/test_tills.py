@@ -24,11 +24,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
-@pytest.fixture
 def key() -> ApiKey:
     return key_of("till")
 

@@ -38,11 +38,6 @@ def webhook(shop: Shop) -> Webhook:
     return made
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def page(name: str, *args: Any) -> str:
     return reverse(f"admin:{name}", args=args)
 

@@ -30,11 +30,6 @@ def shop() -> Iterator[Shop]:
         yield shop
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def subscribe(shop: Shop, *kinds: str, name: str = "shop") -> tuple[Webhook, str]:
     return webhooks.subscribe(name=name, url=shop.url, kinds=kinds or ("points.*",), now=NOW)
 

@@ -17,11 +17,6 @@ HOUR = timedelta(hours=1)
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def said(
     by: Member, action: str, *, channel: str = "email", purpose: str = "marketing",
     at: datetime = NOW,

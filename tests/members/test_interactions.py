@@ -17,11 +17,6 @@ from tests.factories import NOW
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def fact(by: Member, reference: str = "1", **said: Any) -> interactions.Fact:
     facts = {"kind": "view", "occurred_at": NOW, **said}
     return interactions.Fact(member_id=by.pk, reference=reference, **facts)

@@ -21,11 +21,6 @@ pytestmark = pytest.mark.django_db
 _references = count()
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def fact(by: Member, kind: str, *slugs: str, days_ago: float = 0) -> interactions.Fact:
     return interactions.Fact(
         member_id=by.pk, kind=kind, occurred_at=NOW - days_ago * DAY,
@@ -108,9 +103,7 @@ def masses() -> dict[tuple[int, int, int], tuple[float, int]]:
     """What every evidence row is worth at NOW, and of how many facts."""
     return {
         (row.member_id, row.interest_id, row.kind_id): (
-            scoring.faded(
-                mass=row.mass, as_of=row.as_of, at=NOW, half_life_days=row.kind.half_life_days
-            ),
+            row.mass * 0.5 ** ((NOW - row.as_of) / DAY / row.kind.half_life_days),
             row.facts,
         )
         for row in InterestEvidence.objects.select_related("kind")
@@ -209,17 +202,6 @@ def test_word_that_cannot_be_is_refused_and_the_old_one_stays(
 @given(st.floats(0, 0.999_999))
 def test_mass_for_is_the_inverse_of_score(score: float) -> None:
     assert scoring.score(mass=scoring.mass_for(score=score)) == pytest.approx(score)
-
-
-@given(st.floats(0, 1e6), st.floats(0, 2_000), st.floats(0, 2_000), st.floats(0.5, 1_000))
-def test_fading_twice_is_fading_once_over_both_times(
-    mass: float, first: float, second: float, half_life: float
-) -> None:
-    def faded(mass: float, days: float) -> float:
-        return scoring.faded(mass=mass, as_of=NOW, at=NOW + days * DAY, half_life_days=half_life)
-
-    whole = faded(mass, first + second)
-    assert faded(faded(mass, first), second) == pytest.approx(whole, rel=1e-6, abs=1e-12)
 
 
 def test_interests_a_programme_starts_with() -> None:

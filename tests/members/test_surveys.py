@@ -17,11 +17,6 @@ DAY = timedelta(days=1)
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def submit(by: Member, slug: str = "feedback", *, now: Any = NOW, **answers: Any) -> Submission:
     said = answers or {"score": 9}
     return surveys.submit(member=by, slug=slug, answers=said, now=now)[0]

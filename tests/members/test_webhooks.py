@@ -19,11 +19,6 @@ from tests.factories import NOW
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def alex() -> Member:
-    return factories.member()
-
-
 def subscribe(*kinds: str, **said: Any) -> Webhook:
     facts = {"name": "shop", "url": "https://shop.example/cairn", **said}
     webhook, _ = webhooks.subscribe(kinds=kinds or ("*",), now=NOW, **facts)

@@ -9,6 +9,8 @@ from typing import Any
 from celery import Celery
 from celery.schedules import crontab
 
+from config import folder_broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 
@@ -41,6 +43,7 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "forget sessions": daily(4, 5, "members.tasks.forget_sessions"),
 }
 
+folder_broker.install()
 app = Celery("cairn")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.beat_schedule = BEAT_SCHEDULE

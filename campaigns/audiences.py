@@ -1,26 +1,17 @@
-"""Audiences: a tree of conditions, checked once and evaluated when needed.
-
-{"all": [...]} and {"any": [...]} hold clauses, {"not": clause} turns one round, and a leaf is
-{"condition": name, parameter: value ...}. Every refusal names the place in the document.
-"""
+"""Audiences: descriptions of members in clauses, evaluated when needed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
-from campaigns.conditions import EVERYBODY, REGISTRY, Names, OneOf, Parameter
-from config.errors import Invalid
+from campaigns.clauses import Language
+from campaigns.conditions import REGISTRY
 from members.models import Member
 
-MOST_CLAUSES = 200
-DEEPEST = 8
-LONGEST_WORD = 200
-# By the parameter's name: what cannot be more.
-HIGHEST = {"days": 36_500, "score": 1, "percent": 100, "minimum": 150, "maximum": 150}
+LANGUAGE = Language(Member, REGISTRY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +25,12 @@ class Clause:
 
 def check(definition: object, *, pointer: str = "/audience") -> None:
     """Refuse a definition that is not one; `Invalid` names the place and what to write."""
-    leaves = list(_leaves(definition, pointer=pointer, depth=0))
-    if len(leaves) > MOST_CLAUSES:
-        raise Invalid(f"An audience has at most {MOST_CLAUSES} conditions.", pointer=pointer)
-    for leaf, where in leaves:
-        _arguments(leaf, where, look_up=True)
+    LANGUAGE.check(definition, pointer=pointer)
 
 
 def members(definition: object, *, at: datetime) -> QuerySet[Member]:
     """The members in the audience at this moment."""
-    return Member.objects.present().filter(_q(definition, at=at))
+    return Member.objects.present().filter(LANGUAGE.q(definition, at=at))
 
 
 def explain(definition: Any, *, member: Member, at: datetime) -> list[Clause]:
@@ -56,25 +43,6 @@ def describe(leaf: dict[str, Any]) -> str:
     values = ", ".join(f"{key} {value}" for key, value in leaf.items() if key != "condition")
     name = str(leaf["condition"]).replace("_", " ")
     return f"{name}: {values}" if values else name
-
-
-def _q(definition: Any, *, at: datetime) -> Q:
-    if "all" in definition:
-        q = EVERYBODY
-        for clause in definition["all"]:
-            q &= _q(clause, at=at)
-        return q
-    if "any" in definition:
-        q = Q(pk__in=[])
-        for clause in definition["any"]:
-            q |= _q(clause, at=at)
-        return q
-    if "not" in definition:
-        inner = _q(definition["not"], at=at)
-        # As a set, so that a missing row (no address, no account) negates to "yes".
-        return ~Q(pk__in=Member.objects.filter(inner).values("pk"))
-    arguments = _arguments(definition, "", look_up=False)
-    return REGISTRY[definition["condition"]].build(**arguments, at=at)
 
 
 def _explained(
@@ -92,91 +60,3 @@ def _explained(
         yield from _explained(definition["not"], member=member, at=at, depth=depth + 1)
         return
     yield Clause(describe(definition), is_true, depth)
-
-
-def _leaves(
-    definition: object, *, pointer: str, depth: int
-) -> Iterator[tuple[dict[str, Any], str]]:
-    if depth > DEEPEST:
-        raise Invalid(f"Conditions are nested at most {DEEPEST} deep.", pointer=pointer)
-    if not isinstance(definition, dict):
-        raise Invalid('A clause is an object, such as {"all": [...]}.', pointer=pointer)
-    if "condition" in definition:
-        yield definition, pointer
-        return
-    if len(definition) != 1 or not definition.keys() <= {"all", "any", "not"}:
-        raise Invalid("A clause has exactly one of: condition, all, any, not.", pointer=pointer)
-    ((word, inner),) = definition.items()
-    if word == "not":
-        yield from _leaves(inner, pointer=f"{pointer}/not", depth=depth + 1)
-        return
-    if not isinstance(inner, list):
-        raise Invalid(f"'{word}' holds a list of clauses.", pointer=f"{pointer}/{word}")
-    if len(inner) > MOST_CLAUSES:
-        raise Invalid(
-            f"An audience has at most {MOST_CLAUSES} conditions.", pointer=f"{pointer}/{word}"
-        )
-    for number, clause in enumerate(inner):
-        yield from _leaves(clause, pointer=f"{pointer}/{word}/{number}", depth=depth + 1)
-
-
-def _arguments(leaf: dict[str, Any], pointer: str, *, look_up: bool) -> dict[str, Any]:
-    name = leaf["condition"]
-    known = REGISTRY.get(name) if isinstance(name, str) else None
-    if known is None:
-        raise Invalid(
-            f"There is no condition '{str(name)[:60]}'; there are: {', '.join(sorted(REGISTRY))}.",
-            pointer=f"{pointer}/condition",
-        )
-    parameters = {parameter.name: parameter for parameter in known.parameters}
-    for key in leaf.keys() - parameters.keys() - {"condition"}:
-        raise Invalid(
-            f"'{name}' knows no '{str(key)[:60]}'; it takes: {', '.join(parameters) or 'nothing'}.",
-            pointer=f"{pointer}/{key}",
-        )
-    arguments = {}
-    for key, parameter in parameters.items():
-        where = f"{pointer}/{key}"
-        if key in leaf:
-            arguments[key] = _value(parameter, leaf[key], where)
-            if look_up:
-                _check_allowed(parameter, arguments[key], where)
-        elif parameter.is_required:
-            raise Invalid(f"'{name}' needs '{key}'.", pointer=where)
-    return arguments
-
-
-def _value(parameter: Parameter, value: object, pointer: str) -> object:
-    if parameter.type is str:
-        if not isinstance(value, str) or len(value) > LONGEST_WORD or "\x00" in value:
-            raise Invalid(f"'{parameter.name}' is a text.", pointer=pointer)
-        return value
-    number = _number(parameter, value, pointer)
-    if parameter.type is int:
-        if number != number.to_integral_value():
-            raise Invalid(f"'{parameter.name}' is a whole number.", pointer=pointer)
-        return int(number)
-    return number if parameter.type is Decimal else float(number)
-
-
-def _number(parameter: Parameter, value: object, pointer: str) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
-        raise Invalid(f"'{parameter.name}' is a number.", pointer=pointer)
-    try:
-        number = Decimal(str(value)[:40])
-    except InvalidOperation as error:
-        raise Invalid(f"'{parameter.name}' is a number.", pointer=pointer) from error
-    highest = HIGHEST.get(parameter.name, 1_000_000_000)
-    if not number.is_finite() or not 0 <= number <= highest:
-        raise Invalid(f"'{parameter.name}' lies between 0 and {highest:,}.", pointer=pointer)
-    return number
-
-
-def _check_allowed(parameter: Parameter, value: Any, pointer: str) -> None:
-    match parameter.allows:
-        case OneOf(words) if value not in words:
-            raise Invalid(f"'{parameter.name}' is one of: {', '.join(words)}.", pointer=pointer)
-        case Names(model, field) if (
-            value or parameter.is_required
-        ) and not model._default_manager.filter(**{field: value}).exists():
-            raise Invalid(f"There is no {model._meta.verbose_name} '{value}'.", pointer=pointer)

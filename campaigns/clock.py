@@ -6,7 +6,7 @@ Beat and its workers run the same verbs piecemeal; `tick` runs them in the foreg
 from dataclasses import dataclass
 from datetime import datetime
 
-from campaigns import planning, sending, triggers
+from campaigns import arbitration, journeys, planning, sending, triggers
 from loyalty import sweeping
 from members import announcing, geocoding
 
@@ -15,6 +15,8 @@ TALK: dict[str, sweeping.Sweep] = {
     "leases expired": lambda *, now: sending.reap(),  # noqa: PLW0108
     "answered": triggers.answer,
     "planned": lambda *, now: planning.plan_due(now=now).deliveries,
+    "moved on": journeys.advance,
+    "lost to rivals": arbitration.arbitrate,
     **{
         f"claimed for {channel}": lambda *, now, channel=channel: (
             sending.send_due(channel=channel, now=now).claimed

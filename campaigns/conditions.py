@@ -80,8 +80,10 @@ APurpose = Annotated[str, OneOf(tuple(Purpose.values))]
 AStage = Annotated[str, OneOf(tuple(Member.Stage.values))]
 
 
-def condition(name: str) -> Callable[[Callable[..., Q]], Callable[..., Q]]:
-    """Register a condition under the name that audiences use."""
+def condition(
+    name: str, *, registry: dict[str, Condition] = REGISTRY
+) -> Callable[[Callable[..., Q]], Callable[..., Q]]:
+    """Register a condition under the name that files and pages use."""
 
     def register(build: Callable[..., Q]) -> Callable[..., Q]:
         hints = get_type_hints(build, include_extras=True)
@@ -97,7 +99,7 @@ def condition(name: str) -> Callable[[Callable[..., Q]], Callable[..., Q]]:
                 Parameter(parameter.name, hint, parameter.default is parameter.empty, allows)
             )
         summary = inspect.cleandoc(build.__doc__ or "").split("\n\n")[0].replace("\n", " ")
-        REGISTRY[name] = Condition(name, summary, tuple(parameters), build)
+        registry[name] = Condition(name, summary, tuple(parameters), build)
         return build
 
     return register

@@ -5,15 +5,13 @@ from typing import Any
 
 from django.db import transaction
 
-from campaigns import audiences, entries, images, planning, rendering
+from campaigns import audiences, entries, goals, images, planning, rendering, step_conditions
 from campaigns.channels import CARRIERS
 from campaigns.models import Campaign, Link, Occasion, Step
 from campaigns.tracking import is_web_address
 from config.errors import Invalid, NotFound, Refusal
 from loyalty.models import Place
 from members.models import InteractionKind, Interest, User
-
-GOALS = ("purchase", "visit", "check_in")
 
 
 class NotLaunchable(Refusal):
@@ -30,25 +28,12 @@ def check(campaign: Campaign, *, now: datetime) -> None:
     if entries.is_over(campaign.entry, now=now):
         raise Invalid("This moment has passed.", pointer="/entry")
     audiences.check(campaign.audience.definition)
-    check_goal(campaign.goal)
+    goals.check(campaign.goal, kinds=set(InteractionKind.objects.values_list("slug", flat=True)))
     steps = list(campaign.steps.prefetch_related("variants"))
-    if len(steps) != 1:
-        raise Invalid("A campaign has exactly one step, so far.", pointer="/steps")
+    if not steps:
+        raise Invalid("A campaign has at least one step.", pointer="/steps")
     for number, step in enumerate(steps):
         _check_step(step, pointer=f"/steps/{number}")
-
-
-def check_goal(goal: object, *, pointer: str = "/goal") -> None:
-    """Refuse a goal that is not one: {} or {"kind": "purchase", "within_days": 14}."""
-    if goal == {}:
-        return
-    if not isinstance(goal, dict) or goal.keys() - {"kind", "within_days"}:
-        raise Invalid("A goal has a kind and within_days.", pointer=pointer)
-    if goal.get("kind") not in GOALS:
-        raise Invalid(f"A goal is one of: {', '.join(GOALS)}.", pointer=f"{pointer}/kind")
-    days = goal.get("within_days", 14)
-    if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= 365:
-        raise Invalid("'within_days' lies between 1 and 365.", pointer=f"{pointer}/within_days")
 
 
 def launch(*, code: str, by: User | None, now: datetime) -> Campaign:
@@ -129,6 +114,8 @@ def _check_names(entry: dict[str, Any]) -> None:
 
 
 def _check_step(step: Step, *, pointer: str) -> None:
+    if step.condition:
+        step_conditions.LANGUAGE.check(step.condition, pointer=f"{pointer}/if")
     if not step.channels:
         raise Invalid("A step names at least one channel.", pointer=f"{pointer}/channels")
     for number, channel in enumerate(step.channels):

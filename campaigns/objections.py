@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import Q
 
-from campaigns import timing
-from campaigns.models import Campaign, ContactCap, Delivery, QuietHours
+from campaigns import journeys, timing
+from campaigns.models import Campaign, ContactCap, Delivery, Objection, QuietHours
 from campaigns.reach import allowed_sql, reachable_sql
 from members.models import Member, Purpose
 
@@ -25,6 +25,17 @@ COUNTED = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A cap that a delivery ran into, and the first moment it would pass; None: it never would."""
+
+    reason: Delivery.Reason
+    cap: ContactCap
+    had: int
+    beaten_by: int | None
+    passes_at: datetime | None
+
+
 @dataclass(slots=True)
 class Gate:
     """What the gate decided: deliveries by id."""
@@ -35,6 +46,7 @@ class Gate:
     expired: list[int] = field(default_factory=list)
     put_back: list[int] = field(default_factory=list)
     rerouted: dict[int, str] = field(default_factory=dict)
+    clashes: dict[int, "Clash"] = field(default_factory=dict)
 
 
 def judge(deliveries: Sequence[Delivery], *, now: datetime) -> Gate:
@@ -54,17 +66,42 @@ def judge(deliveries: Sequence[Delivery], *, now: datetime) -> Gate:
         ).values_list("pk", flat=True)
     )
     ways = _ways(deliveries)
+    unwanted = journeys.unwanted(deliveries, now=now)
     quiet = list(QuietHours.objects.filter(is_active=True))
     caps = _Caps(member_ids, now=now)
     # The most important first: it gets what a cap still allows.
-    for delivery in sorted(deliveries, key=lambda d: (-d.priority, d.due_at, d.pk)):
+    for delivery in sorted(deliveries, key=lambda d: (-d.value, d.due_at, d.pk)):
         if delivery.campaign_id not in live:
             gate.put_back.append(delivery.pk)
         elif delivery.expires_at <= now:
             gate.expired.append(delivery.pk)
+        elif delivery.pk in unwanted:
+            gate.objected[delivery.pk] = (unwanted[delivery.pk], None)
         else:
             _judge_one(delivery, members[delivery.member_id], ways, quiet, caps, gate, now)
     return gate
+
+
+def remember(gate: Gate, *, now: datetime) -> None:
+    """Write how the deliveries ran into their caps, for whoever asks why."""
+    rows = [
+        Objection(
+            delivery_id=pk,
+            cap=clash.cap,
+            had=clash.had,
+            allowed=clash.cap.max_messages,
+            passes_at=clash.passes_at,
+            at=now,
+        )
+        for pk, clash in sorted(gate.clashes.items())
+    ]
+    if rows:
+        Objection.objects.bulk_create(
+            rows,
+            update_conflicts=True,
+            unique_fields=["delivery"],
+            update_fields=["cap", "had", "allowed", "passes_at", "at"],
+        )
 
 
 def _judge_one(
@@ -101,9 +138,14 @@ def _judge_one(
         else:
             gate.objected[delivery.pk] = (Delivery.Reason.QUIET_HOURS, None)
         return
-    full, beaten_by = caps.take(delivery, channel=channel, purpose=purpose)
-    if full:
-        gate.objected[delivery.pk] = (Delivery.Reason.CAP, beaten_by)
+    clash = caps.take(delivery, channel=channel, purpose=purpose)
+    if clash is not None:
+        gate.clashes[delivery.pk] = clash
+        waits = delivery.campaign.when_beaten == Campaign.WhenBeaten.WAIT
+        if waits and clash.passes_at and clash.passes_at < delivery.expires_at:
+            gate.postponed[delivery.pk] = clash.passes_at
+        else:
+            gate.objected[delivery.pk] = (clash.reason, clash.beaten_by)
         return
     gate.cleared.append(delivery)
 
@@ -180,22 +222,32 @@ class _Caps:
             for row in rows.order_by("sent_at"):
                 self._had.setdefault(row.member_id, []).append(row)
 
-    def take(self, delivery: Delivery, *, channel: str, purpose: str) -> tuple[bool, int | None]:
-        """Whether a cap is full for this delivery, and by which message; if not, count it."""
+    def take(self, delivery: Delivery, *, channel: str, purpose: str) -> Clash | None:
+        """The cap that is full for this delivery, or leaves it worth nothing; None counts it."""
         had = self._had.setdefault(delivery.member_id, [])
         for cap in self._caps:
             if purpose != cap.purpose or channel not in cap.channels:
                 continue
-            since = self._now - timedelta(days=cap.window_days)
+            window = timedelta(days=cap.window_days)
             counted = [
                 row
                 for row in had
                 if row.pk != delivery.pk
                 and row.campaign.purpose == cap.purpose
                 and row.channel in cap.channels
-                and (row.sent_at or self._now) > since
+                and (row.sent_at or self._now) > self._now - window
             ]
+            latest = counted[-1].pk if counted else None
+            passes_at = None
             if len(counted) >= cap.max_messages:
-                return True, counted[-1].pk if counted else None
+                reason = Delivery.Reason.CAP
+                if cap.max_messages:
+                    first = counted[len(counted) - cap.max_messages]
+                    passes_at = (first.sent_at or self._now) + window
+            elif counted and delivery.value <= float(cap.price) * len(counted) > 0:
+                reason = Delivery.Reason.WORTH
+            else:
+                continue
+            return Clash(reason, cap, len(counted), latest, passes_at)
         had.append(delivery)
-        return False, None
+        return None

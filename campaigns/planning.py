@@ -13,13 +13,15 @@ import structlog
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 
-from campaigns import audiences, entries, planning_sql
-from campaigns.models import Campaign, OccasionArea
+from campaigns import audiences, entries, planning_sql, waits
+from campaigns.models import Campaign, OccasionArea, Step
 from members.models import Member
 
 # How long before its moment a journey is planned: long enough to plan a million members, short
 # enough that the audience is the one of the day.
 LEAD = timedelta(hours=1)
+# How old the moments may be that are planned now: interactions wait two days for an answer.
+BACKLOG = timedelta(days=3)
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +82,10 @@ def look_again(*, campaigns: Iterable[Campaign], now: datetime) -> None:
 def plan_interactions(
     *, campaign: Campaign, interaction_ids: Sequence[int], now: datetime
 ) -> Planned:
-    """Let the members of these interactions enter, if they are in the audience."""
+    """Let the members of these interactions enter, if they are in the audience. Call in a
+    transaction: who may enter only once in so many days is looked up under the campaign's lock."""
+    if campaign.reentry_days:
+        Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
     candidates = planning_sql.interaction_candidates(
         interaction_ids=interaction_ids, delay_minutes=campaign.entry.get("delay_minutes", 0)
     )
@@ -139,12 +144,41 @@ def _execute(campaign: Campaign, candidates: planning_sql.Sql, *, now: datetime)
         audience, values = members.values("pk", "zone").query.sql_with_params()
     except EmptyResultSet:  # An audience that can have nobody, such as {"any": []}.
         return NOTHING
-    statement = planning_sql.statement(
-        campaign=campaign,
+    first, *rest = _steps(campaign)
+    delay = timedelta(minutes=campaign.entry.get("delay_minutes", 0))
+    since = (now - BACKLOG + delay, now + LEAD + delay)
+    following = after(rest[0] if rest else None, since=since)
+    entered = planning_sql.entering(
+        campaign,
         audience=planning_sql.Sql(audience, values),
         candidates=candidates,
+        following=following,
         now=now,
     )
+    return execute(step=first, entered=entered, following=following, now=now)
+
+
+def _steps(campaign: Campaign) -> list[Step]:
+    return list(campaign.steps.select_related("campaign").order_by("position")[:2])
+
+
+def after(step: Step | None, *, since: tuple[datetime, datetime]) -> planning_sql.Following:
+    """The step that journeys wait for next, from moments between these two on."""
+    if step is None or step.local_time is None:
+        return planning_sql.Following(step)
+    wait = timedelta(minutes=step.wait_minutes)
+    zones = Member.objects.present().order_by().values_list("zone", flat=True).distinct()
+    walls = waits.walls(
+        local_time=step.local_time, zones=zones, first=since[0] + wait, last=since[1] + wait
+    )
+    return planning_sql.Following(step, walls)
+
+
+def execute(
+    *, step: Step, entered: planning_sql.Sql, following: planning_sql.Following, now: datetime
+) -> Planned:
+    """Plan a step for the journeys of `entered`."""
+    statement = planning_sql.statement(step=step, entered=entered, following=following, now=now)
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         # A million members are joined and sorted in memory, for this transaction only.
         cursor.execute("SET LOCAL work_mem = '128MB'")

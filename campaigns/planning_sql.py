@@ -2,19 +2,19 @@
 
     audience    the members, from the audience's own query
     candidate   who of them is due when, by the entry's kind
-    entered     the journeys that are new
+    entered     the journeys that are new, or whose next step is due
     loved       which of the variants' interests each of them loves most
     planned     their deliveries: arm, variant, channel, state and reason
 
 Values are always bound; only names of this file and of registered channels are spliced in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from campaigns import entries, holdouts
+from campaigns import entries, holdouts, learning, waits
 from campaigns.models import Campaign, OccasionArea, Step
 from campaigns.reach import allowed_sql, reachable_sql
 from members import scoring
@@ -117,59 +117,183 @@ def interaction_candidates(*, interaction_ids: Sequence[int], delay_minutes: int
     )
 
 
-def statement(*, campaign: Campaign, audience: Sql, candidates: Sql, now: datetime) -> Sql:
-    """The whole statement. It returns one row: (journeys, deliveries) that are new."""
-    step = Step.objects.get(campaign=campaign)
-    variants = {v.interest_id: v.pk for v in step.variants.all()}
-    interests = [pk for pk in variants if pk is not None]
-    parts = _channel_parts(campaign, step)
-    text = f"""
-        WITH audience (id, zone) AS ({audience.text}),
+@dataclass(frozen=True, slots=True)
+class Following:
+    """The step after the one that is planned, which a journey waits for; None: it was the last.
+    `walls` are the instants its time of day means, if it has one."""
+
+    step: Step | None
+    walls: Sequence[waits.Wall] = ()
+
+    def queued(self, *, since: str) -> Sql:
+        """Its id, and when it is due after the moment in the column `since`."""
+        if self.step is None:
+            return Sql("NULL::bigint, NULL::timestamptz")
+        later = f"{since} + make_interval(mins => %s)"
+        return Sql(
+            f"%s::bigint, coalesce((SELECT f.at FROM following f WHERE f.zone = c.zone"
+            f" AND f.after < {later} AND f.at >= {later}), {later})",
+            [self.step.pk, *[self.step.wait_minutes] * 3],
+        )
+
+    def rows(self) -> Sql:
+        columns = [[getattr(wall, name) for wall in self.walls] for name in ("zone", "after", "at")]
+        return Sql(
+            "SELECT * FROM unnest(%s::text[], %s::timestamptz[], %s::timestamptz[])", columns
+        )
+
+
+def entering(
+    campaign: Campaign, *, audience: Sql, candidates: Sql, following: Following, now: datetime
+) -> Sql:
+    """The part that begins journeys: everybody of the audience who is due and may enter."""
+    queued = following.queued(since="c.due_at")
+    again = campaign.reentry_days
+    within = (
+        ""
+        if not again
+        else (
+            "WHERE NOT EXISTS (SELECT FROM campaigns_journey j WHERE j.campaign_id = %s"
+            " AND j.member_id = c.member_id AND j.due_at > c.due_at - make_interval(days => %s))"
+        )
+    )
+    return Sql(
+        f"""
+        audience (id, zone) AS ({audience.text}),
         candidate AS MATERIALIZED ({candidates.text}),
         entered AS (
             INSERT INTO campaigns_journey
                 (campaign_id, member_id, occurrence, is_held_out, entered_at, due_at, zone,
-                 occasion_id, interaction_id)
-            SELECT %s, member_id, occurrence,
+                 occasion_id, interaction_id, next_step_id, next_at)
+            SELECT {"DISTINCT ON (member_id)" if again else ""} %s, member_id,
+                   {"'once'" if again is None else "occurrence"},
                    {holdouts.held_out_sql(campaign="%s::text", member="member_id", below="%s")},
-                   %s, due_at, zone, occasion_id, interaction_id
-              FROM candidate
-             ORDER BY member_id
+                   %s, due_at, zone, occasion_id, interaction_id, {queued.text}
+              FROM candidate c {within}
+             ORDER BY member_id{", due_at" if again else ""}
             ON CONFLICT (campaign_id, occurrence, member_id) DO NOTHING
-            RETURNING id, member_id, is_held_out, due_at, occasion_id
-        ),
+            RETURNING id, member_id, is_held_out, due_at, occasion_id, true AS is_wanted
+        )""",
+        [
+            *audience.values,
+            *candidates.values,
+            campaign.pk, campaign.code, round(campaign.holdout_percent * 100), now,
+            *queued.values,
+            *([campaign.pk, again] if again else []),
+        ],
+    )  # fmt: skip
+
+
+def advancing(*, ids: Sequence[int], wanted: Sequence[int], following: Following) -> Sql:
+    """The part that moves journeys on from the step they wait for; `wanted` are those of which
+    the step's condition is true."""
+    queued = following.queued(since="c.next_at")
+    return Sql(
+        f"""
+        entered AS (
+            UPDATE campaigns_journey j
+               SET (next_step_id, next_at) = (SELECT {queued.text})
+              FROM campaigns_journey c
+             WHERE j.id = c.id AND j.id = ANY(%s)
+            RETURNING j.id, j.member_id, j.is_held_out, c.next_at AS due_at, j.occasion_id,
+                      j.id = ANY(%s) AS is_wanted
+        )""",
+        [*queued.values, list(ids), list(wanted)],
+    )
+
+
+def statement(*, step: Step, entered: Sql, following: Following, now: datetime) -> Sql:
+    """The whole statement: the journeys of `entered`, and the deliveries of a step to them.
+    It returns one row: (journeys, deliveries) that are new."""
+    campaign = step.campaign
+    variants = {v.interest_id: v.pk for v in step.variants.all()}
+    interests = [pk for pk in variants if pk is not None]
+    chosen = _chosen(step)
+    parts = _channel_parts(campaign, step)
+    worth = worths(step, variants.values())
+    walls = following.rows()
+    text = f"""
+        WITH following (zone, after, at) AS ({walls.text}),
+        {entered.text},
         loved AS ({_LOVED}),
-        variant (interest_id, id) AS (SELECT * FROM unnest(%s::int[], %s::bigint[])),
+        variant (interest_id, id, worth) AS (
+            SELECT * FROM unnest(%s::int[], %s::bigint[], %s::float8[])),
+        odds (context, variant_id, low, high) AS (
+            SELECT * FROM unnest(%s::int[], %s::bigint[], %s::float8[], %s::float8[])),
         choice AS ({parts.text}),
         planned AS (
             INSERT INTO campaigns_delivery
                 (journey_id, member_id, campaign_id, step_id, variant_id, channel, state, reason,
-                 due_at, expires_at, priority, tries)
-            SELECT c.journey_id, c.member_id, %s, %s,
-                   coalesce(v.id, (SELECT id FROM variant WHERE interest_id = 0)),
-                   c.channel,
+                 due_at, expires_at, tries, value, propensity, context_id)
+            SELECT c.journey_id, c.member_id, %s, %s, v.id, c.channel,
                    CASE WHEN c.is_held_out THEN 'held_out' WHEN c.reason <> '' THEN 'objected'
                         ELSE 'planned' END,
                    CASE WHEN c.is_held_out THEN '' ELSE c.reason END,
-                   c.due_at, c.due_at + make_interval(hours => %s), %s, 0
+                   c.due_at, c.due_at + make_interval(hours => %s), 0, v.worth, {chosen.columns}
               FROM choice c
               LEFT JOIN loved l ON l.journey_id = c.journey_id
-              LEFT JOIN variant v ON v.interest_id = l.interest_id
+              {chosen.joins}
             ON CONFLICT (journey_id, step_id, channel) DO NOTHING
             RETURNING 1
         )
         SELECT (SELECT count(*) FROM entered), (SELECT count(*) FROM planned)
     """
     values = [
-        *audience.values,
-        *candidates.values,
-        campaign.pk, campaign.code, round(campaign.holdout_percent * 100), now,
+        *walls.values,
+        *entered.values,
         now, interests, interests, scoring.LEAST_SCORE, scoring.STATED_LEVEL,
         [pk or 0 for pk in variants], list(variants.values()),
+        [worth[pk] for pk in variants.values()],
+        *[[getattr(each, name) for each in chosen.odds] for name in _ODDS],
         *parts.values,
-        campaign.pk, step.pk, campaign.expires_hours, campaign.priority,
+        campaign.pk, step.pk, campaign.expires_hours,
     ]  # fmt: skip
     return Sql(text, values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """How the version of a journey is found, and what is written down of the choice."""
+
+    columns: str
+    joins: str
+    odds: Sequence[learning.Odds] = ()
+
+
+_ODDS = ("context", "variant", "low", "high")
+# An interest without a version of its own reads the default.
+_BY_INTEREST = _Chosen(
+    columns="NULL, NULL",
+    joins="""JOIN variant v ON v.interest_id = CASE WHEN EXISTS (
+                  SELECT FROM variant w WHERE w.interest_id = l.interest_id)
+                  THEN l.interest_id ELSE 0 END""",
+)
+
+
+def _chosen(step: Step) -> _Chosen:
+    if step.choose == Step.Choose.INTEREST:
+        return _BY_INTEREST
+    # A number of the journey's own, the same whenever it is planned; those of one member differ.
+    drawn = (
+        "(('x' || substr(md5('version:' || c.journey_id || ':' || c.member_id), 1, 8))"
+        "::bit(32)::bigint / 4294967296.0::float8)"
+    )
+    return _Chosen(
+        columns="o.high - o.low, nullif(o.context, 0)",
+        joins=f"""JOIN odds o ON {drawn} >= o.low AND {drawn} < o.high AND o.context = CASE
+                  WHEN EXISTS (SELECT FROM odds k WHERE k.context = l.interest_id)
+                  THEN l.interest_id ELSE 0 END
+              JOIN variant v ON v.id = o.variant_id""",
+        odds=learning.versions(step),
+    )
+
+
+def worths(step: Step, variants: Iterable[int]) -> dict[int, float]:
+    """What each variant's message is worth, in money: the chance of an answer, times what an
+    answer brings, times the marketer's lever (50 is 1)."""
+    campaign = step.campaign
+    lever = campaign.priority / 50 * float(campaign.answer_value)
+    return {pk: chance * lever for pk, chance in learning.chances(step, variants=variants).items()}
 
 
 def _channel_parts(campaign: Campaign, step: Step) -> Sql:
@@ -185,10 +309,11 @@ def _channel_parts(campaign: Campaign, step: Step) -> Sql:
     )
     head = f"""
         SELECT journey_id, member_id, is_held_out, due_at, {{channel}} AS channel,
-               CASE WHEN {dateless} THEN 'no_date' WHEN {{able}} THEN ''
+               CASE WHEN {dateless} THEN 'no_date' WHEN NOT is_wanted THEN 'condition'
+                    WHEN {{able}} THEN ''
                     WHEN {{allowed}} THEN 'address' ELSE 'consent' END AS reason
           FROM (SELECT e.id AS journey_id, e.member_id, e.is_held_out, e.due_at, e.occasion_id,
-                       m.preferred_channel, {ways}
+                       e.is_wanted, m.preferred_channel, {ways}
                   FROM entered e JOIN members_member m ON m.id = e.member_id OFFSET 0) AS way
     """
     if step.send == Step.Send.ALL:

@@ -60,7 +60,7 @@ def count(definition: object, *, at: datetime) -> int:
 
 def rehearse(campaign: Campaign, *, now: datetime) -> Rehearsal:
     """Count the audience, the held out, and whom each channel reaches."""
-    step = campaign.steps.get()
+    step = campaign.steps.earliest("position")
     audience, values = (
         audiences.members(campaign.audience.definition, at=now)
         .order_by()

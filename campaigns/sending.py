@@ -87,7 +87,7 @@ def claim(*, channel: str, now: datetime, limit: int) -> list[Delivery]:
     rows = Delivery.objects.filter(pk__in=ids).select_related(
         "campaign", "step", "journey", "member", "variant__interest"
     )
-    return sorted(rows, key=lambda d: (d.due_at, -d.priority, d.pk))
+    return sorted(rows, key=lambda d: (d.due_at, -d.value, d.pk))
 
 
 def reap() -> int:
@@ -110,6 +110,7 @@ def finish(*, now: datetime) -> int:
         and campaign.planned_until is not None
         and campaign.planned_until > now
         and not campaign.deliveries.filter(state__in=Delivery.OPEN).exists()
+        and not campaign.journeys.filter(next_at__isnull=False).exists()
     ]
     return Campaign.objects.filter(pk__in=done).update(state=Campaign.State.FINISHED)
 
@@ -123,7 +124,10 @@ def _gate(messages: Sequence[Message], lease: int | None, *, now: datetime) -> l
     # What goes back was not tried: a night of waiting must not use up the tries of the morning.
     again: dict[str, Any] = {"state": Delivery.State.PLANNED, "tries": F("tries") - 1}
     for pk, until in gate.postponed.items():
-        _settle([pk], lease, **again, due_at=until)
+        clash = gate.clashes.get(pk)
+        lost: dict[str, Any] = {"beaten_by_id": clash.beaten_by} if clash else {}
+        _settle([pk], lease, **again, due_at=until, **lost)
+    objections.remember(gate, now=now)
     _settle(gate.put_back, lease, **again)
     for pk, channel in gate.rerouted.items():
         _settle([pk], lease, **again, channel=channel)
@@ -230,7 +234,7 @@ due AS MATERIALIZED (
     SELECT d.id FROM campaigns_delivery d
      WHERE d.state = 'planned' AND d.channel = %(channel)s AND d.due_at <= %(now)s
        AND d.campaign_id = ANY(ARRAY(SELECT id FROM campaigns_campaign WHERE state = 'live'))
-     ORDER BY d.due_at, d.priority DESC
+     ORDER BY d.due_at, d.value DESC
      LIMIT %(n)s FOR UPDATE SKIP LOCKED
 )
 UPDATE campaigns_delivery d

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from campaigns import planning, sending, triggers
+from campaigns import arbitration, journeys, learning, planning, sending, triggers
 
 # A task gives way to others after so many batches; whatever is left is due at the next tick.
 BATCHES = 10
@@ -22,6 +22,20 @@ def answer() -> None:
 @shared_task
 def plan() -> None:
     planning.plan_due(now=timezone.now())
+    arbitration.arbitrate(now=timezone.now())
+
+
+@shared_task
+def learn() -> None:
+    learning.fold(now=timezone.now())
+
+
+@shared_task
+def advance() -> None:
+    """Plan the next steps of journeys, and send at once what that planned."""
+    for _ in range(BATCHES):
+        if not journeys.advance(now=timezone.now()):
+            break
 
 
 @shared_task

@@ -29,6 +29,7 @@ def daily(hour: int, minute: int, task: str) -> dict[str, Any]:
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "answer interactions": every(5, "campaigns.tasks.answer"),
     "plan campaigns": every(15, "campaigns.tasks.plan"),
+    "move journeys on": every(15, "campaigns.tasks.advance"),
     "send inbox": every(5, "campaigns.tasks.send", "inbox"),
     "send push": every(5, "campaigns.tasks.send", "push"),
     "send email": every(5, "campaigns.tasks.send", "email"),
@@ -37,6 +38,7 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep points": every(300, "loyalty.tasks.sweep"),
     "tell webhooks": every(5, "members.tasks.announce"),
     "locate addresses": every(60, "members.tasks.locate"),
+    "learn from answers": daily(2, 11, "campaigns.tasks.learn"),
     "age points and tiers": daily(2, 43, "loyalty.tasks.sweep_nightly"),
     "audit the ledger": daily(3, 17, "loyalty.tasks.audit"),
     "forget announcements": daily(3, 51, "members.tasks.forget_announcements"),

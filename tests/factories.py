@@ -263,7 +263,7 @@ def inbox_message(to: Member, *, subject: str = "Hello", at: datetime = NOW) -> 
     delivery = Delivery.objects.create(
         journey=journey, member=to, campaign=sender, step=step, variant=step.variants.get(),
         channel="inbox", state="sent", due_at=at, sent_at=at, expires_at=at + timedelta(days=1),
-        priority=50,
+        value=0.05,
     )  # fmt: skip
     return InboxMessage.objects.create(
         delivery=delivery, member=to, subject=subject, text="Hello", html="<p>Hello</p>",

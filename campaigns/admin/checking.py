@@ -43,7 +43,7 @@ def context(
     return {
         "rehearsal": rehearsal,
         "ways": [{"name": str(Channel(way.channel).label), "way": way} for way in rehearsal.ways],
-        "step": campaign.steps.get(),
+        "step": campaign.steps.earliest("position"),
         "entry": wording.entry_in_words(campaign.entry),
         "problem": _problem(campaign, now=now),
         "versions": _versions(campaign, asked.variant),

@@ -9,7 +9,7 @@ from typing import Any, cast
 from django import forms
 from django.forms.formsets import BaseFormSet
 
-from campaigns import files, images, launching
+from campaigns import files, goals, images
 from campaigns.admin import entry
 from campaigns.admin.definitions import DefinitionField
 from campaigns.admin.inputs import choice, text, whole
@@ -216,7 +216,7 @@ def _empty() -> dict[str, Any]:
             "holdout_percent": 10,
             "priority": 50,
             "expires_hours": 24,
-            "goal_kind": launching.GOALS[0],
+            "goal_kind": goals.KINDS[0],
             "goal_days": 14,
             "channel_0": next(iter(CARRIERS)),
         },

@@ -25,7 +25,7 @@ class ContactCapAdmin(Admin):
     form = PolicyForm
     list_display = ("name", "in_words", "is_active")
     list_filter = ("is_active", "purpose")
-    fields = ("name", ("max_messages", "window_days"), "channels", "purpose", "is_active")
+    fields = ("name", ("max_messages", "window_days"), "price", "channels", "purpose", "is_active")
     when_empty = "Without a cap a member may get every message of every campaign."
 
     @shown(description="says")

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import Model, Q
 
-from campaigns import audiences
+from campaigns import clauses
 from campaigns.conditions import REGISTRY, Condition, Names, OneOf, Parameter
 from campaigns.models import Audience
 
@@ -19,8 +19,8 @@ def vocabulary() -> dict[str, Any]:
     """Every condition with its parameters, and the limits of a definition."""
     return {
         "conditions": [_condition(condition) for condition in REGISTRY.values()],
-        "deepest": audiences.DEEPEST,
-        "most": audiences.MOST_CLAUSES,
+        "deepest": clauses.DEEPEST,
+        "most": clauses.MOST_CLAUSES,
     }
 
 

@@ -2,10 +2,11 @@
 
 from .audience import Audience
 from .campaign import Campaign, Link, Step, Variant
-from .delivery import Delivery, Engagement, InboxMessage
+from .delivery import Delivery, Engagement, InboxMessage, Objection
 from .journey import Journey
 from .occasion import Occasion, OccasionArea
 from .policy import ContactCap, QuietHours
+from .track_record import TrackRecord
 
 __all__ = [
     "Audience",
@@ -16,9 +17,11 @@ __all__ = [
     "InboxMessage",
     "Journey",
     "Link",
+    "Objection",
     "Occasion",
     "OccasionArea",
     "QuietHours",
     "Step",
+    "TrackRecord",
     "Variant",
 ]

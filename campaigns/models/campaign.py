@@ -19,6 +19,10 @@ class Campaign(models.Model):
         SKIP = "skip", "do not send"
         WAIT = "wait", "wait until they end"
 
+    class WhenBeaten(models.TextChoices):
+        DROP = "drop", "give way for good"
+        WAIT = "wait", "wait for the next moment it may go"
+
     code = models.SlugField(max_length=64, unique=True)
     name = models.CharField(max_length=120)
     purpose = models.CharField(max_length=12, choices=Purpose, default=Purpose.MARKETING)
@@ -37,9 +41,36 @@ class Campaign(models.Model):
         validators=[MinValueValidator(0), MaxValueValidator(90)],
         help_text="So many of a hundred are left alone, to compare with.",
     )
-    priority = models.SmallIntegerField(default=50, help_text="Higher goes first.")
+    priority = models.SmallIntegerField(
+        default=50, help_text="The marketer's lever: 100 makes a message worth twice what 50 does."
+    )
+    answer_value = models.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        default=1,
+        help_text="Margin an answer brings, in the programme's money: what rivals are weighed by.",
+    )
+    when_beaten = models.CharField(
+        max_length=4,
+        choices=WhenBeaten,
+        default=WhenBeaten.DROP,
+        help_text="When a cap leaves room for a better message only.",
+    )
+    budget = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text='{"sends": 5000, "sends_per_day": 500, "money": "250.00"}; {}: no limit.',
+    )
     goal = models.JSONField(
-        default=dict, blank=True, help_text='{"kind": "purchase", "within_days": 14}'
+        default=dict,
+        blank=True,
+        help_text='{"kind": "purchase", "within_days": 14}: reaching it ends the journey.',
+    )
+    reentry_days = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        default=0,
+        help_text="A member enters again only after so many days; 0: each time; empty: never.",
     )
     state = models.CharField(max_length=8, choices=State, default=State.DRAFT)
     launched_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -75,6 +106,10 @@ class Step(models.Model):
         FIRST = "first", "the first allowed channel"
         ALL = "all", "every allowed channel"
 
+    class Choose(models.TextChoices):
+        INTEREST = "interest", "by the interest a member loves most"
+        LEARNED = "learned", "by what members like them answered"
+
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="steps")
     position = models.PositiveSmallIntegerField(default=1)
     channels = ArrayField(
@@ -82,6 +117,23 @@ class Step(models.Model):
         help_text="In order of preference: email, push, inbox …",
     )
     send = models.CharField(max_length=5, choices=Send, default=Send.FIRST)
+    choose = models.CharField(
+        max_length=8,
+        choices=Choose,
+        default=Choose.INTEREST,
+        help_text="How a member's version is chosen.",
+    )
+    wait_minutes = models.PositiveIntegerField(
+        default=0, help_text="After the moment of the step before."
+    )
+    local_time = models.TimeField(
+        null=True, blank=True, help_text="Then at the next such time on the member's clock."
+    )
+    condition = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text='Only if, for example {"not": {"condition": "opened"}}; {}: always.',
+    )
 
     class Meta:
         ordering = ["position"]

@@ -23,9 +23,13 @@ class Delivery(models.Model):
         NONE = ""
         CONSENT = "consent", "no consent for any of its channels"
         ADDRESS = "address", "no address, device or number to send to"
+        BUDGET = "budget", "the campaign's budget was spent"
+        WORTH = "worth", "not worth another message"
         CAP = "cap", "had enough messages lately"
         QUIET_HOURS = "quiet_hours", "inside quiet hours"
         MEMBER_PAUSE = "member_pause", "the member asked for a pause"
+        CONDITION = "condition", "its condition did not hold"
+        GOAL = "goal", "the goal was reached before"
         NO_DATE = "no_date", "no date is known where the member lives"
         ERASED = "erased", "the member was erased"
         MERGED = "merged", "the member was merged with another"
@@ -55,7 +59,18 @@ class Delivery(models.Model):
     reason = models.CharField(max_length=12, choices=Reason, blank=True, default=Reason.NONE)
     due_at = models.DateTimeField()
     expires_at = models.DateTimeField()
-    priority = models.SmallIntegerField()
+    value = models.FloatField(help_text="What it is worth to send it: the greatest goes first.")
+    propensity = models.FloatField(
+        null=True, help_text="How likely this version was, where it was chosen by learning."
+    )
+    context = models.ForeignKey(
+        "members.Interest",
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="+",
+        help_text="Then: what the member loved most.",
+    )
     lease = models.BigIntegerField(null=True, help_text="Fence: only this claim may record.")
     leased_until = models.DateTimeField(null=True, help_text="By the database's clock.")
     tries = models.SmallIntegerField(default=0)
@@ -72,7 +87,7 @@ class Delivery(models.Model):
             models.Index(
                 F("channel"),
                 F("due_at"),
-                F("priority").desc(),
+                F("value").desc(),
                 condition=Q(state="planned"),
                 name="delivery_due",
             ),
@@ -100,6 +115,22 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel} to {self.member_id}: {self.state}"
+
+
+class Objection(models.Model):
+    """How a delivery ran into a cap: what the member had, and when it would have passed."""
+
+    delivery = models.OneToOneField(
+        Delivery, primary_key=True, on_delete=models.CASCADE, related_name="objection"
+    )
+    cap = models.ForeignKey("campaigns.ContactCap", on_delete=models.CASCADE)
+    had = models.SmallIntegerField(help_text="Messages within the window, or about to go.")
+    allowed = models.SmallIntegerField()
+    passes_at = models.DateTimeField(null=True, help_text="The first moment it may go.")
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.had} of {self.allowed}"
 
 
 class InboxMessage(models.Model):

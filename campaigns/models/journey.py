@@ -1,6 +1,10 @@
-"""One member's way through one occurrence of a campaign, treated or held out."""
+"""One member's way through one occurrence of a campaign, treated or held out.
+
+The first step is planned with the journey; `next_step` and `next_at` queue the one after it.
+"""
 
 from django.db import models
+from django.db.models import Q
 
 
 class Journey(models.Model):
@@ -21,10 +25,25 @@ class Journey(models.Model):
         "campaigns.Occasion", null=True, on_delete=models.SET_NULL, db_index=False
     )
     interaction_id = models.BigIntegerField(null=True)
+    next_step = models.ForeignKey(
+        "campaigns.Step", null=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    next_at = models.DateTimeField(null=True, help_text="When the next step is due.")
+    goal_at = models.DateTimeField(null=True, help_text="Reached: it ends the journey.")
 
     class Meta:
-        indexes = [models.Index(fields=["member", "entered_at"], name="journey_by_member")]
+        indexes = [
+            models.Index(fields=["member", "entered_at"], name="journey_by_member"),
+            models.Index(
+                fields=["next_at"], condition=Q(next_at__isnull=False), name="journey_next_due"
+            ),
+        ]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(next_step__isnull=True, next_at__isnull=True)
+                | Q(next_step__isnull=False, next_at__isnull=False),
+                name="journey_next_step_has_its_time",
+            ),
             models.UniqueConstraint(
                 fields=["campaign", "occurrence", "member"], name="journey_once_per_occurrence"
             ),

@@ -24,11 +24,20 @@ class ContactCap(models.Model):
     )
     max_messages = models.PositiveSmallIntegerField(help_text="0: none at all.")
     window_days = models.PositiveSmallIntegerField(validators=[MinValueValidator(1)])
+    price = models.DecimalField(
+        max_digits=8,
+        decimal_places=2,
+        default=0,
+        validators=[MinValueValidator(0)],
+        help_text="What each message within the window takes off the worth of the next, in money:"
+        " one that is worth nothing any more stays unsent. 0: nothing.",
+    )
     is_active = models.BooleanField(default=True)
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(window_days__gt=0), name="cap_window_positive"),
+            models.CheckConstraint(condition=Q(price__gte=0), name="cap_price_not_negative"),
         ]
 
     def __str__(self) -> str:

@@ -26,7 +26,7 @@ ROWS = {
     "journeys": "SELECT campaign_id, member_id, occurrence, is_held_out, entered_at, due_at, zone,"
     " occasion_id, interaction_id FROM campaigns_journey",
     "deliveries": "SELECT j.occurrence, d.member_id, d.campaign_id, d.step_id, d.variant_id,"
-    " d.channel, d.state, d.reason, d.due_at, d.expires_at, d.priority, d.lease, d.leased_until,"
+    " d.channel, d.state, d.reason, d.due_at, d.expires_at, d.value, d.lease, d.leased_until,"
     " d.tries, d.sent_at, d.beaten_by_id"
     " FROM campaigns_delivery d JOIN campaigns_journey j ON j.id = d.journey_id",
 }
@@ -310,14 +310,14 @@ WITH area AS MATERIALIZED (
 )
 INSERT INTO campaigns_delivery
        (journey_id, member_id, campaign_id, step_id, variant_id, channel, state, reason, due_at,
-        expires_at, priority, tries)
+        expires_at, value, tries)
 SELECT c.id, c.member_id, %(campaign)s, %(step)s, v.id,
        CASE WHEN has_email AND NOT wants_inbox THEN 'email' WHEN has_inbox THEN 'inbox'
             ELSE 'email' END,
        CASE WHEN c.is_held_out THEN 'held_out' WHEN has_email OR has_inbox THEN 'planned'
             ELSE 'objected' END,
        CASE WHEN c.is_held_out OR has_email OR has_inbox THEN '' ELSE 'consent' END,
-       c.due_at, c.due_at + interval '24 hours', 50, 0
+       c.due_at, c.due_at + interval '24 hours', 0.05, 0
   FROM choice c
   JOIN campaigns_variant v ON v.step_id = %(step)s
        AND coalesce(v.interest_id, 0) = coalesce(c.interest_id, 0)

@@ -35,10 +35,17 @@ def test_a_campaign_written_in_the_form_is_the_campaign_of_a_file(marketer: Clie
         "holdout_percent": 10,
         "priority": 50,
         "goal": {"kind": "purchase", "within_days": 14},
+        "reentry_days": 0,
+        "when_beaten": "drop",
+        "answer_value": "1.00",
+        "budget": {},
         "steps": [
             {
                 "channels": ["email", "inbox"],
                 "send": "first",
+                "wait": {},
+                "if": {},
+                "choose": "interest",
                 "variants": [
                     {
                         "interest": None,

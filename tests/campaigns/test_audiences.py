@@ -144,7 +144,7 @@ def test_definition_at_the_deepest_is_taken() -> None:
     ids=["flat", "nested"],
 )
 def test_ten_thousand_clauses_are_refused(definition: Tree) -> None:
-    assert refused(definition).detail == "An audience has at most 200 conditions."
+    assert refused(definition).detail == "At most 200 conditions."
 
 
 def test_two_hundred_clauses_are_taken_and_evaluated() -> None:

@@ -50,7 +50,7 @@ def earlier(member: Member, *, ago: timedelta, state: str = "sent", **said: Any)
         due_at=DUE - ago,
         sent_at=DUE - ago,
         expires_at=DUE + DAY,
-        priority=50,
+        value=0.05,
     )
 
 

@@ -36,7 +36,7 @@ def send(to: Member, campaign: Campaign, *, at: datetime = NOW, is_held_out: boo
     Delivery.objects.create(
         journey=journey, member=to, campaign=campaign, step=step, variant=step.variants.get(),
         channel="inbox", state="held_out" if is_held_out else "sent", due_at=at,
-        sent_at=None if is_held_out else at, expires_at=at + DAY, priority=50,
+        sent_at=None if is_held_out else at, expires_at=at + DAY, value=0.05,
     )  # fmt: skip
 
 

@@ -33,10 +33,17 @@ FULL: Document = {
     "holdout_percent": 12.5,
     "priority": 60,
     "goal": {"kind": "purchase", "within_days": 14},
+    "reentry_days": 30,
+    "when_beaten": "wait",
+    "answer_value": "12.50",
+    "budget": {"sends": 5000, "sends_per_day": 500, "money": "250.00"},
     "steps": [
         {
             "channels": ["email", "inbox"],
             "send": "all",
+            "wait": {},
+            "if": {"not": {"condition": "bought_since"}},
+            "choose": "learned",
             "variants": [
                 {
                     "interest": "hiking",
@@ -163,7 +170,7 @@ def test_launched_campaign_is_not_changed_by_a_file(state: str) -> None:
         *(("/priority", value) for value in (-1, 1_001, 50.0, "high", None)),
         *(("/holdout_percent", v) for v in (-1, 90.1, "10", True, None, 1e400, float("nan"))),
         ("/steps", []),
-        ("/steps", [FULL["steps"][0]] * 2),
+        ("/steps", [FULL["steps"][0]] * 21),
         ("/steps/0", "email"),
         ("/steps/0/delay", 3),
         ("/steps/0/send", "some"),

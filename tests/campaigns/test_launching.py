@@ -108,7 +108,7 @@ def _second_step(campaign: Campaign) -> None:
         (_audience([]), "/audience"),
         (lambda campaign: Campaign.objects.update(goal={"kind": "fame"}), "/goal/kind"),
         (_no_steps, "/steps"),
-        (_second_step, "/steps"),
+        (_second_step, "/steps/1/variants"),
         (lambda campaign: Step.objects.update(channels=[]), "/steps/0/channels"),
         (lambda campaign: Step.objects.update(channels=["email", "sms"]), "/steps/0/channels/1"),
         (_only_hikers, "/steps/0/variants"),

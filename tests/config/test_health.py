@@ -57,7 +57,7 @@ def deliver(member: Member, *, minutes_ago: int, campaign_state: str = "live") -
         channel="email",
         due_at=due,
         expires_at=now,
-        priority=50,
+        value=0.05,
     )
 
 

@@ -1,0 +1,75 @@
+"""Journeys of several steps: who goes on to the next one, who has arrived, who is passed over.
+
+The row is the queue: `next_step` is due at `next_at`. A batch is claimed, those who reached the
+goal leave, the step's condition is asked of the others, and one statement plans the step for all
+of them: whose condition is false has a delivery that says so. The last gate asks both again.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from campaigns import goals, planning, planning_sql, step_conditions
+from campaigns.models import Campaign, Delivery, Journey, Step
+
+BATCH = 5_000
+
+
+def advance(*, now: datetime, limit: int = BATCH) -> int:
+    """Plan the next step of one batch of journeys a step; returns how many journeys moved."""
+    due = Journey.objects.filter(next_at__lte=now).order_by().values("next_step").distinct()
+    steps = Step.objects.filter(pk__in=due, campaign__state=Campaign.State.LIVE)
+    return sum(_advance(step, now=now, limit=limit) for step in steps.select_related("campaign"))
+
+
+def unwanted(deliveries: Sequence[Delivery], *, now: datetime) -> dict[int, Delivery.Reason]:
+    """Deliveries (with `step` and `campaign`) that are pointless by now: {id: why}."""
+    found: dict[int, Delivery.Reason] = {}
+    for step in {d.step_id: d.step for d in deliveries}.values():
+        asked = {d.journey_id: d for d in deliveries if d.step_id == step.pk}
+        goal = next(iter(asked.values())).campaign.goal if step.position > 1 else {}
+        if goal:
+            for pk in _arrived(list(asked), goal):
+                found[asked.pop(pk).pk] = Delivery.Reason.GOAL
+        wanted = set(_wanted(step, list(asked), now=now))
+        for pk, delivery in asked.items():
+            if pk not in wanted:
+                found[delivery.pk] = Delivery.Reason.CONDITION
+    return found
+
+
+def _advance(step: Step, *, now: datetime, limit: int) -> int:
+    with transaction.atomic():
+        waiting = Journey.objects.filter(next_step=step, next_at__lte=now).order_by("next_at", "pk")
+        rows = waiting.select_for_update(skip_locked=True, no_key=True)
+        claimed = {row.pk: row.next_at for row in rows[:limit] if row.next_at}
+        if not claimed:
+            return 0
+        arrived = _arrived(list(claimed), step.campaign.goal)
+        Journey.objects.filter(pk__in=arrived).update(goal_at=now, next_step=None, next_at=None)
+        going = sorted(claimed.keys() - set(arrived))
+        following = planning.after(
+            step.campaign.steps.filter(position__gt=step.position).first(),
+            since=(min(claimed.values()), max(claimed.values())),
+        )
+        entered = planning_sql.advancing(
+            ids=going, wanted=_wanted(step, going, now=now), following=following
+        )
+        planning.execute(step=step, entered=entered, following=following, now=now)
+    return len(claimed)
+
+
+def _arrived(ids: Sequence[int], goal: dict[str, object]) -> list[int]:
+    """Those of the journeys whose member has reached the goal."""
+    rows = Journey.objects.filter(pk__in=ids).filter(goals.reached(goal))
+    return list(rows.values_list("pk", flat=True))
+
+
+def _wanted(step: Step, ids: Sequence[int], *, now: datetime) -> list[int]:
+    """Those of the journeys of which the step's condition is true."""
+    if not step.condition:
+        return list(ids)
+    rows = Journey.objects.filter(pk__in=ids)
+    rows = rows.filter(step_conditions.LANGUAGE.q(step.condition, at=now))
+    return list(rows.values_list("pk", flat=True))

@@ -1,0 +1,86 @@
+"""Learning from answers: how each version did, what the next message is worth, which one to try.
+
+An answer is a click of a likely person, or a goal reached on the journey. Records are folded from
+the deliveries of live campaigns; choosing a version writes down how likely that choice was, so
+that what was learned can be checked by whoever doubts it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from campaigns import odds
+from campaigns.models import Step, TrackRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Odds:
+    """In this context (an interest, 0 for none) numbers from `low` up to `high` choose the
+    variant."""
+
+    context: int
+    variant: int
+    low: float
+    high: float
+
+    @property
+    def propensity(self) -> float:
+        return self.high - self.low
+
+
+def fold(*, now: datetime) -> int:
+    """Write the track records of live campaigns anew; returns how many changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FOLD, {"now": now})
+        return int(cursor.rowcount)
+
+
+def chances(step: Step, *, variants: Iterable[int]) -> dict[int, float]:
+    """{variant: probability of an answer} by the variants' whole records."""
+    sums = dict.fromkeys(variants, (0, 0))
+    for row in TrackRecord.objects.filter(variant__step=step):
+        sent, answered = sums[row.variant_id]
+        sums[row.variant_id] = (sent + row.sent, answered + row.answered)
+    return {
+        pk: odds.of_answer(sent=sent, answered=answered) for pk, (sent, answered) in sums.items()
+    }
+
+
+def versions(step: Step) -> list[Odds]:
+    """The odds of a step's versions in every context that has a record, and without one."""
+    variants = sorted(step.variants.values_list("pk", flat=True))
+    records: dict[int, dict[int, tuple[int, int]]] = {0: {}}
+    for row in TrackRecord.objects.filter(variant__step=step):
+        record = (row.sent, row.answered)
+        records.setdefault(row.context_id or 0, {})[row.variant_id] = record
+        if row.context_id:
+            sent, answered = records[0].get(row.variant_id, (0, 0))
+            records[0][row.variant_id] = (sent + row.sent, answered + row.answered)
+    found = []
+    for context, known in sorted(records.items()):
+        likely = odds.of_versions({pk: known.get(pk, (0, 0)) for pk in variants}, seed=step.pk)
+        low = 0.0
+        for number, pk in enumerate(variants):
+            high = 1.0 if number == len(variants) - 1 else low + likely[pk]
+            found.append(Odds(context, pk, low, high))
+            low = high
+    return found
+
+
+_FOLD = """
+INSERT INTO campaigns_trackrecord AS known (variant_id, context_id, sent, answered)
+SELECT d.variant_id, d.context_id, count(*), count(*) FILTER (
+           WHERE j.goal_at IS NOT NULL OR EXISTS (
+               SELECT FROM campaigns_engagement e
+                WHERE e.delivery_id = d.id AND e.kind = 'clicked' AND e.human_percent >= 50))
+  FROM campaigns_delivery d
+  JOIN campaigns_journey j ON j.id = d.journey_id
+  JOIN campaigns_campaign c ON c.id = d.campaign_id AND c.state = 'live'
+ WHERE d.state = 'sent' AND d.sent_at <= %(now)s AND d.variant_id IS NOT NULL
+ GROUP BY d.variant_id, d.context_id
+    ON CONFLICT (variant_id, context_id) DO UPDATE
+   SET sent = excluded.sent, answered = excluded.answered
+ WHERE (known.sent, known.answered) <> (excluded.sent, excluded.answered)
+"""

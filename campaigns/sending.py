@@ -39,8 +39,11 @@ class Sent:
     sent: int = 0
 
 
-def send_due(*, channel: str, now: datetime, limit: int = BATCH) -> Sent:
-    """Claim one batch of a channel's due deliveries and send what the gate lets through."""
+def send_due(
+    *, channel: str, now: datetime, limit: int = BATCH, carrier: Carrier | None = None
+) -> Sent:
+    """Claim one batch of a channel's due deliveries and send what the gate lets through;
+    `carrier` instead of the channel's own when nothing is to leave."""
     batch = claim(channel=channel, now=now, limit=limit)
     if not batch:
         return Sent()
@@ -49,7 +52,7 @@ def send_due(*, channel: str, now: datetime, limit: int = BATCH) -> Sent:
     for pk, why in failed.items():
         log.warning("rendering_failed", delivery=pk, why=why)
     _settle(list(failed), lease, state=Delivery.State.FAILED, reason=Delivery.Reason.RENDERING)
-    carrier = CARRIERS[channel]()
+    carrier = carrier or CARRIERS[channel]()
     by_id = {message.delivery.pk: message for message in messages}
     if carrier.is_transactional:
         with transaction.atomic():

@@ -1,0 +1,182 @@
+"""What would happen: the days to come, played by the clock's own verbs, and nothing of it kept.
+
+Every live campaign runs along, with its hold-outs, caps, quiet hours and rivals. Nobody is written
+to. Members are taken to do in these days what they did in as many days before, so that campaigns
+which answer them have something to answer.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import Min
+
+from campaigns import arbitration, journeys, launching, planning, sending, shadowing, triggers
+from campaigns.channels.contract import Outcome, Result
+from campaigns.models import Campaign, ContactCap, Delivery, Journey
+from campaigns.rendering import Message
+from config.errors import Invalid, NotFound
+
+MOST_DAYS = 400
+STEP = timedelta(hours=1)
+WEEK = timedelta(days=7)
+SHOWN = 10_000
+
+
+@dataclass(slots=True)
+class Totals:
+    """Deliveries by what became of them, as on a campaign's page; `beaten` of the objected lost to
+    a better message. `entered` = the sum of the others."""
+
+    entered: int = 0
+    members: int = 0
+    sent: int = 0
+    held_out: int = 0
+    objected: int = 0
+    failed: int = 0
+    expired: int = 0
+    to_go: int = 0
+    beaten: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    channels: Counter[str] = field(default_factory=Counter)
+    variants: Counter[str] = field(default_factory=Counter)
+
+    def add(self, row: Delivery) -> None:
+        name = "to_go" if row.state in Delivery.OPEN else row.state
+        self.entered += 1
+        setattr(self, name, getattr(self, name) + 1)
+        self.beaten += row.beaten_by_id is not None and row.state == Delivery.State.OBJECTED
+        if row.reason:
+            self.reasons[row.reason] += 1
+        if row.state == Delivery.State.SENT:
+            self.channels[row.channel] += 1
+            self.variants[str(row.variant)] += 1
+
+
+@dataclass(slots=True)
+class Simulation:
+    """`days` is {(day in the programme's zone, zone, channel): Totals} of the campaign asked for;
+    `rivals` the totals of every other one; `members` one row a delivery, the first `SHOWN`."""
+
+    campaign: str
+    start: datetime
+    end: datetime
+    totals: Totals = field(default_factory=Totals)
+    days: dict[tuple[str, str, str], Totals] = field(default_factory=dict)
+    rivals: dict[str, Totals] = field(default_factory=dict)
+    members: list[dict[str, Any]] = field(default_factory=list)
+
+
+def simulate(*, code: str, start: datetime, days: int) -> Simulation:
+    """Play so many days from `start` on, with this campaign launched if it is a draft."""
+    if not 1 <= days <= MOST_DAYS:
+        raise Invalid(f"From 1 to {MOST_DAYS} days can be played.", pointer="/days")
+    if not Campaign.objects.filter(code=code).exists():
+        raise NotFound(f"There is no campaign '{code}'.")
+    found = Simulation(code, start, start + timedelta(days=days))
+    window = timedelta(days=max([1, *ContactCap.objects.values_list("window_days", flat=True)]))
+    with shadowing.shadows(codes=[code], now=start, window=window):
+        _begin(code, now=start)
+        later = WEEK * math.ceil(days / 7)
+        shadowing.repeat_interactions(since=start - later, until=start, later=later)
+        _play(start=start, end=found.end)
+        _tell(found)
+    return found
+
+
+def _begin(code: str, *, now: datetime) -> None:
+    campaign = Campaign.objects.get(code=code)
+    if campaign.state == Campaign.State.DRAFT:
+        launching.check(campaign, now=now)
+    if campaign.state != Campaign.State.LIVE:
+        Campaign.objects.filter(pk=campaign.pk).update(
+            state=Campaign.State.LIVE,
+            launched_at=campaign.launched_at or now,
+            planned_until=campaign.planned_until if campaign.launched_at else None,
+        )
+
+
+def _play(*, start: datetime, end: datetime) -> None:
+    post = {channel: _Nowhere() for channel in sending.CHANNELS}
+    now, before = start, start
+    while True:
+        shadowing.queue_interactions(after=before, until=now)
+        while triggers.answer(now=now):
+            pass
+        planning.plan_due(now=now)
+        while journeys.advance(now=now):
+            pass
+        arbitration.arbitrate(now=now)
+        for channel, carrier in post.items():
+            while sending.send_due(channel=channel, now=now, carrier=carrier).claimed:
+                pass
+        if now >= end:
+            return
+        before, now = now, min(_next(now), end)
+
+
+def _next(now: datetime) -> datetime:
+    """When something is due again: in an hour at the latest, because planning looks so far."""
+    due = Delivery.objects.filter(state=Delivery.State.PLANNED, due_at__gt=now)
+    waiting = Journey.objects.filter(next_at__gt=now)
+    first: datetime | None = due.aggregate(at=Min("due_at"))["at"]
+    second: datetime | None = waiting.aggregate(at=Min("next_at"))["at"]
+    return min(now + STEP, first or now + STEP, second or now + STEP)
+
+
+def _tell(found: Simulation) -> None:
+    rows = (
+        Delivery.objects.filter(pk__gte=shadowing.FIRST_ID)
+        .select_related("member", "campaign", "step", "variant__interest", "journey", "beaten_by")
+        .order_by("due_at", "member__number", "pk")
+    )
+    for row in rows.iterator(chunk_size=2_000):
+        code = row.campaign.code
+        if code != found.campaign:
+            found.rivals.setdefault(code, Totals()).add(row)
+            continue
+        local = row.due_at.astimezone(ZoneInfo(row.journey.zone))
+        key = (local.date().isoformat(), row.journey.zone, row.channel)
+        found.totals.add(row)
+        found.days.setdefault(key, Totals()).add(row)
+        if len(found.members) < SHOWN:
+            found.members.append(_told(row, local))
+    found.totals.members = Journey.objects.filter(
+        campaign__code=found.campaign, pk__gte=shadowing.FIRST_ID
+    ).count()
+
+
+def _told(row: Delivery, local: datetime) -> dict[str, Any]:
+    return {
+        "member": row.member.number,
+        "step": row.step.position,
+        "channel": row.channel,
+        "state": row.state,
+        "reason": row.reason,
+        "arm": "held_out" if row.journey.is_held_out else "treated",
+        "variant": str(row.variant),
+        "due_at": local.isoformat(),
+        "zone": row.journey.zone,
+        "beaten_by": row.beaten_by.campaign.code if row.beaten_by else None,
+    }
+
+
+class _Nowhere:
+    """A channel that takes everything and delivers nothing."""
+
+    chunk = 500
+    is_transactional = True
+    resends_in_doubt = True
+
+    def open(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def send(self, messages: Sequence[Message], *, now: datetime) -> list[Outcome]:
+        return [Outcome(message, Result.SENT) for message in messages]

@@ -38,6 +38,14 @@ def explain(definition: Any, *, member: Member, at: datetime) -> list[Clause]:
     return list(_explained(definition, member=member, at=at, depth=0))
 
 
+def required_campaigns(definition: Any) -> set[str]:
+    """The campaigns that every member of the audience must have entered."""
+    if "all" in definition:
+        return {code for clause in definition["all"] for code in required_campaigns(clause)}
+    is_one = definition.get("condition") == "in_campaign"
+    return {str(definition["campaign"])} if is_one else set()
+
+
 def describe(leaf: dict[str, Any]) -> str:
     """A condition in words: 'bought within: category daypacks, days 60'."""
     values = ", ".join(f"{key} {value}" for key, value in leaf.items() if key != "condition")

@@ -1,7 +1,7 @@
 """A campaign as a file: read strictly, written so that it reads back the same.
 
-Loading a file creates a draft, or changes one. A campaign that has been launched is not changed
-by a file: its messages are promises already made.
+Loading a file creates a draft, or changes one. What has been launched is not changed by a file:
+its messages are promises already made. A file of its code becomes the draft of its next version.
 """
 
 from datetime import datetime
@@ -35,10 +35,15 @@ def load(document: object, *, now: datetime) -> str:
     code = said["code"]
     with transaction.atomic():
         campaign = Campaign.objects.select_for_update().filter(code=code).first()
-        if campaign is not None and export(campaign) == said:
-            return "unchanged"
+        launched = None
         if campaign is not None and campaign.state != Campaign.State.DRAFT:
-            raise AlreadyLaunched(f"'{code}' was launched; load the change under another code.")
+            launched, campaign = campaign, Campaign.objects.filter(replaces=campaign).first()
+        if export_of(campaign or launched) == said:
+            return "unchanged"
+        if launched is not None:
+            if launched.state == Campaign.State.FINISHED:
+                raise AlreadyLaunched(f"'{code}' is finished; load the change under another code.")
+            code = f"{launched.code[:50]}.{launched.pk}"  # No code of a file has a point.
         saved = Audience.objects.filter(code=code).first()
         if saved is not None and (campaign is None or campaign.audience_id != saved.pk):
             raise Invalid(
@@ -50,18 +55,30 @@ def load(document: object, *, now: datetime) -> str:
         )
         fields = {key: said[key] for key in AS_THEY_ARE}
         campaign, _ = Campaign.objects.update_or_create(
-            code=code, defaults={**fields, "audience": audience}
+            code=code, defaults={**fields, "audience": audience, "replaces": launched}
         )
+        # Changed since somebody asked for its launch: it has to be asked for again.
+        Campaign.objects.filter(pk=campaign.pk).update(asked_at=None, asked_by=None)
         campaign.steps.all().delete()
         _write_steps(campaign, said["steps"])
         launching.check(campaign, now=now)
     return "loaded"
 
 
+def written(code: str) -> Campaign:
+    """The campaign that a file of this code writes on: a launched one's next version, if drafted."""
+    campaign = Campaign.objects.get(code=code)
+    return Campaign.objects.filter(replaces=campaign).first() or campaign
+
+
+def export_of(campaign: Campaign | None) -> dict[str, Any] | None:
+    return export(campaign) if campaign is not None else None
+
+
 def export(campaign: Campaign) -> dict[str, Any]:
     """The campaign as a document that `load` takes back."""
     return {
-        "code": campaign.code,
+        "code": campaign.replaces.code if campaign.replaces else campaign.code,
         **{key: getattr(campaign, key) for key in AS_THEY_ARE},
         "audience": campaign.audience.definition,
         "holdout_percent": documents.plain(campaign.holdout_percent),

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from campaigns import goals, planning, planning_sql, step_conditions
+from campaigns import goals, planning, planning_sql, step_conditions, versions
 from campaigns.models import Campaign, Delivery, Journey, Step
 
 BATCH = 5_000
@@ -19,16 +19,16 @@ BATCH = 5_000
 def advance(*, now: datetime, limit: int = BATCH) -> int:
     """Plan the next step of one batch of journeys a step; returns how many journeys moved."""
     due = Journey.objects.filter(next_at__lte=now).order_by().values("next_step").distinct()
-    steps = Step.objects.filter(pk__in=due, campaign__state=Campaign.State.LIVE)
+    steps = Step.every.filter(pk__in=due, campaign__state=Campaign.State.LIVE)
     return sum(_advance(step, now=now, limit=limit) for step in steps.select_related("campaign"))
 
 
 def unwanted(deliveries: Sequence[Delivery], *, now: datetime) -> dict[int, Delivery.Reason]:
-    """Deliveries (with `step` and `campaign`) that are pointless by now: {id: why}."""
+    """Deliveries (with `step`) that are pointless by now: {id: why}."""
     found: dict[int, Delivery.Reason] = {}
     for step in {d.step_id: d.step for d in deliveries}.values():
         asked = {d.journey_id: d for d in deliveries if d.step_id == step.pk}
-        goal = next(iter(asked.values())).campaign.goal if step.position > 1 else {}
+        goal = versions.goal_of(step) if step.position > 1 else {}
         if goal:
             for pk in _arrived(list(asked), goal):
                 found[asked.pop(pk).pk] = Delivery.Reason.GOAL
@@ -46,11 +46,11 @@ def _advance(step: Step, *, now: datetime, limit: int) -> int:
         claimed = {row.pk: row.next_at for row in rows[:limit] if row.next_at}
         if not claimed:
             return 0
-        arrived = _arrived(list(claimed), step.campaign.goal)
+        arrived = _arrived(list(claimed), versions.goal_of(step))
         Journey.objects.filter(pk__in=arrived).update(goal_at=now, next_step=None, next_at=None)
         going = sorted(claimed.keys() - set(arrived))
         following = planning.after(
-            step.campaign.steps.filter(position__gt=step.position).first(),
+            versions.step_after(step),
             since=(min(claimed.values()), max(claimed.values())),
         )
         entered = planning_sql.advancing(

@@ -5,13 +5,22 @@ from typing import Any
 
 from django.db import transaction
 
-from campaigns import audiences, entries, goals, images, planning, rendering, step_conditions
+from campaigns import (
+    audiences,
+    entries,
+    goals,
+    images,
+    planning,
+    rendering,
+    step_conditions,
+    versions,
+)
 from campaigns.channels import CARRIERS
 from campaigns.models import Campaign, Link, Occasion, Step
 from campaigns.tracking import is_web_address
 from config.errors import Invalid, NotFound, Refusal
 from loyalty.models import Place
-from members.models import InteractionKind, Interest, User
+from members.models import InteractionKind, Interest, Programme, User
 
 
 class NotLaunchable(Refusal):
@@ -37,19 +46,85 @@ def check(campaign: Campaign, *, now: datetime) -> None:
 
 
 def launch(*, code: str, by: User | None, now: datetime) -> Campaign:
-    """Make a draft live: from now on its moments are planned and its messages go out."""
+    """Make a draft live: from now on its moments are planned and its messages go out. Of a
+    launched campaign with a draft, the next version comes into force.
+
+    A campaign to more members than one person may reach alone is asked for by the first who calls
+    this (it stays a draft, with `asked_at`) and launched by a second one.
+    """
     with transaction.atomic():
         campaign = _locked(code)
+        draft = campaign
         if campaign.state != Campaign.State.DRAFT:
-            raise NotLaunchable(f"'{campaign.code}' is {campaign.state}; only drafts launch.")
-        check(campaign, now=now)
+            draft = _next_version(campaign)
+        check(draft, now=now)
+        _check_order(draft)
+        if _takes_two(draft, now=now) and not _is_second(draft, by=by, now=now):
+            return draft
+        if draft.pk != campaign.pk:
+            versions.adopt(campaign, draft)
+        else:
+            campaign.state = Campaign.State.LIVE
+            campaign.launched_at, campaign.launched_by = now, by
+            # A moment due in this very minute must not fall between two clocks.
+            campaign.planned_until = None
+            campaign.save(update_fields=["state", "launched_at", "launched_by", "planned_until"])
         _write_links(campaign)
-        campaign.state = Campaign.State.LIVE
-        campaign.launched_at, campaign.launched_by = now, by
-        # A moment due in this very minute must not fall between two clocks.
-        campaign.planned_until = None
-        campaign.save(update_fields=["state", "launched_at", "launched_by", "planned_until"])
+        versions.keep(campaign, by=by, now=now)
     return campaign
+
+
+def _next_version(campaign: Campaign) -> Campaign:
+    draft = Campaign.objects.select_for_update().filter(replaces=campaign).first()
+    if draft is None:
+        raise NotLaunchable(
+            f"'{campaign.code}' is {campaign.state}; only drafts launch, and no next version is"
+            " written."
+        )
+    return draft
+
+
+def _takes_two(draft: Campaign, *, now: datetime) -> bool:
+    most = Programme.objects.get().launch_alone_up_to
+    if most is None:
+        return False
+    return audiences.members(draft.audience.definition, at=now).count() > most
+
+
+def _is_second(draft: Campaign, *, by: User | None, now: datetime) -> bool:
+    """Whether somebody else asked for this launch before, of the draft as it stands; if nobody
+    did, this is asking."""
+    if draft.asked_at is None:
+        draft.asked_at, draft.asked_by = now, by
+        draft.save(update_fields=["asked_at", "asked_by"])
+        return False
+    if draft.asked_by == by:
+        raise NotLaunchable("This many members take a second person: somebody else launches it.")
+    return True
+
+
+def _check_order(draft: Campaign) -> None:
+    """Refuse a campaign only for members of campaigns that wait for this one in turn."""
+    code = draft.replaces.code if draft.replaces else draft.code
+    needs = {
+        row.code: audiences.required_campaigns(row.audience.definition)
+        for row in Campaign.objects.exclude(state=Campaign.State.FINISHED)
+        .exclude(pk=draft.pk)
+        .select_related("audience")
+    }
+    needs[code] = audiences.required_campaigns(draft.audience.definition)
+    waiting, seen = sorted(needs[code]), set()
+    while waiting:
+        name = waiting.pop()
+        if name == code:
+            raise Invalid(
+                "Nobody could ever enter: its members must have entered a campaign that is only"
+                " for members of this one.",
+                pointer="/audience",
+            )
+        if name not in seen:
+            seen.add(name)
+            waiting += sorted(needs.get(name, ()))
 
 
 def pause(*, code: str, now: datetime) -> Campaign:

@@ -130,7 +130,7 @@ def sample(
 def loves(campaign: Campaign, *, members: Sequence[Member], at: datetime) -> dict[int, int | None]:
     """{member: interest} that decides which version each of them gets; None: the default."""
     interests = list(
-        Variant.objects.filter(step__campaign=campaign, interest__isnull=False).values_list(
+        Variant.objects.filter(step__in=campaign.steps.all(), interest__isnull=False).values_list(
             "interest_id", flat=True
         )
     )

@@ -84,7 +84,8 @@ def rehearse(campaign: Campaign, *, now: datetime) -> Rehearsal:
     )
     with connection.cursor() as cursor:
         limit = round(campaign.holdout_percent * 100)
-        cursor.execute(sql, [campaign.code, limit, *values])
+        code = (campaign.replaces or campaign).code
+        cursor.execute(sql, [code, limit, *values])
         total, held_out, unreached, *counts = cursor.fetchone()
     ways = [Way(c, *counts[4 * n : 4 * n + 4]) for n, c in enumerate(step.channels)]
     return Rehearsal(total, held_out, unreached, tuple(ways))

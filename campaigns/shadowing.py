@@ -17,6 +17,8 @@ FIRST_ID = 10**15
 # What the clock writes, and what it locks. Rows of campaigns that are over matter to caps alone.
 _TABLES = {
     "campaigns_campaign": "true",
+    "campaigns_step": "true",
+    "campaigns_audience": "true",
     "campaigns_journey": "campaign_id IN ({under_way})",
     "campaigns_delivery": (
         "(campaign_id IN ({under_way}) OR sent_at > %(now)s - %(window)s::interval)"

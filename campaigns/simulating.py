@@ -15,7 +15,16 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Min
 
-from campaigns import arbitration, journeys, launching, planning, sending, shadowing, triggers
+from campaigns import (
+    arbitration,
+    journeys,
+    launching,
+    planning,
+    sending,
+    shadowing,
+    triggers,
+    versions,
+)
 from campaigns.channels.contract import Outcome, Result
 from campaigns.models import Campaign, ContactCap, Delivery, Journey
 from campaigns.rendering import Message
@@ -71,8 +80,9 @@ class Simulation:
     members: list[dict[str, Any]] = field(default_factory=list)
 
 
-def simulate(*, code: str, start: datetime, days: int) -> Simulation:
-    """Play so many days from `start` on, with this campaign launched if it is a draft."""
+def simulate(*, code: str, start: datetime, days: int, is_next: bool = False) -> Simulation:
+    """Play so many days from `start` on, with this campaign launched if it is a draft; `is_next`
+    plays the draft of its next version instead of what is in force."""
     if not 1 <= days <= MOST_DAYS:
         raise Invalid(f"From 1 to {MOST_DAYS} days can be played.", pointer="/days")
     if not Campaign.objects.filter(code=code).exists():
@@ -80,7 +90,7 @@ def simulate(*, code: str, start: datetime, days: int) -> Simulation:
     found = Simulation(code, start, start + timedelta(days=days))
     window = timedelta(days=max([1, *ContactCap.objects.values_list("window_days", flat=True)]))
     with shadowing.shadows(codes=[code], now=start, window=window):
-        _begin(code, now=start)
+        _begin(code, now=start, is_next=is_next)
         later = WEEK * math.ceil(days / 7)
         shadowing.repeat_interactions(since=start - later, until=start, later=later)
         _play(start=start, end=found.end)
@@ -88,8 +98,14 @@ def simulate(*, code: str, start: datetime, days: int) -> Simulation:
     return found
 
 
-def _begin(code: str, *, now: datetime) -> None:
+def _begin(code: str, *, now: datetime, is_next: bool) -> None:
     campaign = Campaign.objects.get(code=code)
+    if is_next:
+        draft = Campaign.objects.filter(replaces=campaign).first()
+        if draft is None:
+            raise NotFound(f"No next version of '{code}' is written.")
+        launching.check(draft, now=now)
+        versions.adopt(campaign, draft)
     if campaign.state == Campaign.State.DRAFT:
         launching.check(campaign, now=now)
     if campaign.state != Campaign.State.LIVE:

@@ -97,7 +97,7 @@ class CampaignAdmin(Looking, Doing):
             except Refusal as refusal:
                 editor.point(refusal)
             else:
-                saved = Campaign.objects.get(code=document["code"])
+                saved = files.written(document["code"])
                 self._log(request, saved, is_new=campaign is None)
                 messages.success(request, "Saved. Look at it before it goes out.")
                 return self._to(saved, "check")
@@ -131,7 +131,7 @@ class CampaignAdmin(Looking, Doing):
             except Refusal as found:
                 refusal = found
             else:
-                campaign = Campaign.objects.get(code=document["code"])
+                campaign = files.written(document["code"])
                 self.log_change(request, campaign, f"Imported: {told}")
                 messages.success(request, f"{campaign.name}: {told}.")
                 return self._to(campaign, "check")

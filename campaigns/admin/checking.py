@@ -82,7 +82,7 @@ def key_of(variant: Variant) -> str:
 
 
 def _variants(campaign: Campaign) -> QuerySet[Variant]:
-    rows = Variant.objects.filter(step__campaign=campaign)
+    rows = Variant.objects.filter(step__in=campaign.steps.all())
     return rows.select_related("interest").order_by("pk")
 
 

@@ -1,7 +1,7 @@
 """Whom we tell what, when, why, and did it help."""
 
 from .audience import Audience
-from .campaign import Campaign, Link, Step, Variant
+from .campaign import Campaign, CampaignVersion, Link, Step, Variant
 from .delivery import Delivery, Engagement, InboxMessage, Objection
 from .journey import Journey
 from .occasion import Occasion, OccasionArea
@@ -11,6 +11,7 @@ from .track_record import TrackRecord
 __all__ = [
     "Audience",
     "Campaign",
+    "CampaignVersion",
     "ContactCap",
     "Delivery",
     "Engagement",

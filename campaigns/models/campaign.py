@@ -1,9 +1,10 @@
 """Who, when and to what end; each message of it; each message's versions."""
 
+import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from members.models import Channel, Purpose
 
@@ -72,10 +73,29 @@ class Campaign(models.Model):
         default=0,
         help_text="A member enters again only after so many days; 0: each time; empty: never.",
     )
+    version = models.PositiveSmallIntegerField(default=1, editable=False)
+    replaces = models.OneToOneField(
+        "self",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.CASCADE,
+        related_name="next_version",
+        help_text="The launched campaign of which this draft is the next version.",
+    )
     state = models.CharField(max_length=8, choices=State, default=State.DRAFT)
     launched_at = models.DateTimeField(null=True, blank=True, editable=False)
     launched_by = models.ForeignKey(
         "members.User", null=True, blank=True, on_delete=models.PROTECT, editable=False
+    )
+    asked_at = models.DateTimeField(null=True, editable=False)
+    asked_by = models.ForeignKey(
+        "members.User",
+        null=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Who asked for a launch that a second person has to make.",
     )
     paused_at = models.DateTimeField(null=True, blank=True, editable=False)
     planned_until = models.DateTimeField(
@@ -95,10 +115,43 @@ class Campaign(models.Model):
                 condition=Q(state="draft") | Q(launched_at__isnull=False),
                 name="campaign_launched_has_a_date",
             ),
+            models.CheckConstraint(
+                condition=Q(replaces__isnull=True) | Q(state="draft"),
+                name="campaign_next_version_is_a_draft",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+
+class CampaignVersion(models.Model):
+    """What was launched, word for word: members go on by the version they entered."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveSmallIntegerField()
+    document = models.JSONField()
+    launched_at = models.DateTimeField()
+    launched_by = models.ForeignKey("members.User", null=True, on_delete=models.PROTECT)
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "number"], name="campaign_version_once"),
+        ]
+        triggers = [
+            pgtrigger.Protect(name="launched_is_launched", operation=pgtrigger.Update),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} version {self.number}"
+
+
+class CurrentSteps(models.Manager["Step"]):
+    """The steps of each campaign's current version; `Step.every` has those of former ones too."""
+
+    def get_queryset(self) -> models.QuerySet["Step"]:
+        return super().get_queryset().filter(version=F("campaign__version"))
 
 
 class Step(models.Model):
@@ -111,6 +164,7 @@ class Step(models.Model):
         LEARNED = "learned", "by what members like them answered"
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="steps")
+    version = models.PositiveSmallIntegerField(default=1)
     position = models.PositiveSmallIntegerField(default=1)
     channels = ArrayField(
         models.CharField(max_length=8, choices=Channel),
@@ -135,10 +189,14 @@ class Step(models.Model):
         help_text='Only if, for example {"not": {"condition": "opened"}}; {}: always.',
     )
 
+    every = models.Manager()
+    objects = CurrentSteps()
+
     class Meta:
-        ordering = ["position"]
+        default_manager_name = "objects"
+        ordering = ["version", "position"]
         constraints = [
-            models.UniqueConstraint(fields=["campaign", "position"], name="step_once"),
+            models.UniqueConstraint(fields=["campaign", "version", "position"], name="step_once"),
         ]
 
     def __str__(self) -> str:

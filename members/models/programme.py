@@ -16,6 +16,11 @@ class Programme(models.Model):
     )
     locale = models.CharField(max_length=16, default="en")
     country = models.CharField(max_length=2, default="US", help_text="ISO 3166 alpha-2")
+    launch_alone_up_to = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="A campaign to more members takes a second person to launch; empty: never.",
+    )
     postal_address = models.CharField(
         max_length=200, blank=True, help_text="Printed at the foot of every marketing e-mail."
     )

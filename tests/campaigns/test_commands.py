@@ -84,7 +84,7 @@ def test_tick_at_another_time_is_refused_in_production(settings: Any) -> None:
 # --- launch, pause, resume ----------------------------------------------------------------------
 def test_launch_pause_and_resume_say_what_they_did() -> None:
     soon()
-    assert run("launch", "news") == "news is live\n"
+    assert run("launch", "news") == "news is live, version 1\n"
     assert run("pause", "news") == "news is paused\n"
     assert run("resume", "news") == "news is live again\n"
 

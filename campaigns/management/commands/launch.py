@@ -6,7 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from campaigns import launching
+from campaigns import launching, versions
+from campaigns.models import Campaign
 from config.errors import Refusal
 
 
@@ -15,6 +16,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("code")
+        parser.add_argument(
+            "--move-members",
+            action="store_true",
+            help="Members under way go on by the new version, not by the one they entered.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -22,4 +28,12 @@ class Command(BaseCommand):
         except Refusal as refusal:
             where = getattr(refusal, "pointer", "")
             raise CommandError(f"{where}: {refusal}" if where else str(refusal)) from refusal
-        self.stdout.write(f"{campaign.code} is live")
+        if campaign.state == Campaign.State.DRAFT:
+            self.stdout.write(
+                "Asked for: so many members take a second person, who launches it in the admin."
+            )
+            return
+        self.stdout.write(f"{campaign.code} is live, version {campaign.version}")
+        if options["move_members"]:
+            moved = versions.move(campaign=campaign, now=timezone.now())
+            self.stdout.write(f"{sum(moved.values())} members under way go on by this version")

@@ -22,12 +22,18 @@ class Command(BaseCommand):
         parser.add_argument("campaign", help="A campaign's code; a draft is played as if launched")
         parser.add_argument("--from", dest="start", help="A date or time; now unless told")
         parser.add_argument("--days", type=int, default=30)
+        parser.add_argument("--next", action="store_true", help="The draft of its next version")
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
         start = self._start(options["start"])
         try:
-            found = simulating.simulate(code=options["campaign"], start=start, days=options["days"])
+            found = simulating.simulate(
+                code=options["campaign"],
+                start=start,
+                days=options["days"],
+                is_next=options["next"],
+            )
         except Refusal as refusal:
             raise CommandError(refusal.detail) from refusal
         if options["json"]:

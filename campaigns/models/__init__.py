@@ -3,15 +3,18 @@
 from .audience import Audience
 from .campaign import Campaign, Link, Step, Variant
 from .delivery import Delivery, Engagement, InboxMessage
+from .desk import Desk
 from .journey import Journey
 from .occasion import Occasion, OccasionArea
 from .policy import ContactCap, QuietHours
+from .staff_task import StaffTask
 
 __all__ = [
     "Audience",
     "Campaign",
     "ContactCap",
     "Delivery",
+    "Desk",
     "Engagement",
     "InboxMessage",
     "Journey",
@@ -19,6 +22,7 @@ __all__ = [
     "Occasion",
     "OccasionArea",
     "QuietHours",
+    "StaffTask",
     "Step",
     "Variant",
 ]

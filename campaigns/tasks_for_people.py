@@ -106,7 +106,8 @@ def withdraw(*, now: datetime) -> int:
 def _mine_to_change(task_id: int, *, by: User, now: datetime) -> StaffTask:
     """The call, locked; `NotFound` where it is not this person's to see."""
     rows = StaffTask.objects.filter(pk__in=seen_by(by).filter(pk=task_id).values("pk"))
-    task = rows.select_for_update(of=("self",)).select_related("member", "taken_by").first()
+    # Who took it is asked afterwards: a join shows what it was before the wait for the lock.
+    task = rows.select_for_update().first()
     if task is None:
         raise NotFound("There is no such call.")
     if task.is_held(at=now) and task.taken_by_id != by.pk:
@@ -117,7 +118,7 @@ def _mine_to_change(task_id: int, *, by: User, now: datetime) -> StaffTask:
 def _over(task: StaffTask) -> str:
     if task.state == State.WITHDRAWN:
         return f"This call was taken back: {task.get_withdrawn_because_display()}."
-    return f"This call is done: {task.get_outcome_display()}."
+    return f"This call is done: {task.get_outcome_display().lower()}."
 
 
 def _again_at(task: StaffTask, *, now: datetime) -> datetime:

@@ -1,6 +1,6 @@
 """Calls under way: who takes them, who may be called, and a call that waits."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from campaigns import sending
@@ -24,19 +24,25 @@ def callable_(**said: Any) -> Member:
 
 def campaign(code: str = "ring", *, at: datetime = DUE, **said: Any) -> Campaign:
     """A campaign of calls, planned."""
-    return scenes.planned_at(at, code, **{"channels": ("people",), **said})
+    entry = {"kind": "moment", "at": at.isoformat()}
+    facts = {"channels": ("people",), "entry": entry, "now": at - timedelta(hours=1), **said}
+    row = scenes.live(code, **facts)
+    scenes.plan(row, now=at)
+    return row
 
 
 def send(now: datetime = DUE) -> int:
     return sending.send_due(channel="people", now=now).sent
 
 
-def call(to: Member, code: str = "ring", **said: Any) -> StaffTask:
-    """A call to this member that waits at a desk since DUE."""
-    if not Desk.objects.exists():
+def call(to: Member, code: str = "ring", *, at: datetime = DUE, **said: Any) -> StaffTask:
+    """A call to this member alone that waits at a desk of theirs."""
+    if not Desk.objects.filter(store=to.home_store).exists():
         desk(to.home_store)
-    campaign(code, **said)
-    send()
+    Member.objects.filter(pk=to.pk).update(labels=[code])
+    alone = {"all": [{"condition": "labelled", "label": code}]}
+    campaign(code, at=at, **{"audience": alone, **said})
+    send(at)
     return StaffTask.objects.get(member=to, delivery__campaign__code=code)
 
 

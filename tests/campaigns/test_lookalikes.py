@@ -61,10 +61,11 @@ def test_alike_are_of_the_country_or_the_store() -> None:
 
 
 def test_alike_are_of_the_same_tier() -> None:
-    alex, other = lover("hiking"), lover("hiking", buys=1)
-    Account.objects.filter(pk=other.pk).update(tier=factories.tier("gold", 10))
+    alex, other = lover("hiking", buys=1), lover("hiking", buys=2)
+    gold = factories.tier("gold", 1_000)
+    Account.objects.filter(pk=other.pk).update(tier=gold)
     assert numbers(alex) == []
-    Account.objects.filter(pk=alex.pk).update(tier=Account.objects.get(pk=other.pk).tier)
+    Account.objects.filter(pk=alex.pk).update(tier=gold)
     assert numbers(alex) == [other.number]
 
 

@@ -171,7 +171,7 @@ def test_seats_are_counted_by_the_desks_own_day() -> None:
 
 def test_seat_of_a_call_that_was_withdrawn_stays_taken() -> None:
     calls.desk(seats=1)
-    calls.call(calls.callable_(labels=("one",)), "one", audience=only("one"))
+    calls.call(calls.callable_(), "one")
     calls.callable_(labels=("two",))
     StaffTask.objects.update(state="withdrawn", withdrawn_because="goal")
     calls.campaign("two", audience=only("two"))

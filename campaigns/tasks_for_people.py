@@ -74,6 +74,10 @@ def finish(*, task_id: int, by: User, outcome: str, note: str = "", now: datetim
     if len(note) > LONGEST_NOTE:
         raise Invalid(f"A note has at most {LONGEST_NOTE} characters.", pointer="/note")
     with transaction.atomic():
+        # The member first, as senders and whoever erases do: a "no" falls before or after theirs.
+        Member.objects.filter(staff_tasks=task_id).select_for_update(
+            no_key=True, of=("self",)
+        ).first()
         task = _mine_to_change(task_id, by=by, now=now)
         is_over = task.state == State.WITHDRAWN and outcome == Outcome.NOT_REACHED
         if task.state == State.DONE or is_over:

@@ -16,7 +16,7 @@ from members.models import Store, User
 SHOWN = 50
 CALL_CENTRE = "call-centre"
 # Of the member's page what one wants to see while the phone rings.
-ON_THE_CARD = ("Loves", "Points", "Last purchases", "Check-ins", "Calls")
+ON_THE_CARD = ("Calls", "Loves", "Last purchases", "Points", "Check-ins")
 NEEDED = (
     "member__home_store", "member__merged_into", "store", "taken_by", "done_by",
     "delivery__campaign__audience", "delivery__journey__occasion", "delivery__variant__interest",
@@ -93,7 +93,10 @@ def card(*, task: StaffTask, user: User, now: datetime) -> dict[str, Any]:
         "answers": ANSWERS,
         "local": f"{now.astimezone(ZoneInfo(member.zone)):%H:%M}",
         "badges": contributions.badges(member=member, user=user, now=now),
-        "panels": [panel for panel in panels if panel.title in ON_THE_CARD],
+        "panels": sorted(
+            (panel for panel in panels if panel.title in ON_THE_CARD),
+            key=lambda panel: ON_THE_CARD.index(panel.title),
+        ),
         "why": why.explain(task.delivery),
         "alike": lookalikes.find(member=member, at=now),
         # Whoever may open every member's page anyway may follow the links; others see numbers.

@@ -181,7 +181,7 @@ def test_clerk_reads_how_many_are_alike_and_a_marketer_who(
         factories.buy(twin, "20", occurred_at=now - timedelta(days=1))
     hers = page("stafftask_change", task.pk)
     to_clerk, to_marketer = text(clerk.get(hers)), text(marketer.get(hers))
-    assert "1 member who love" in to_clerk
+    assert "1 member with the same interests bought more within a year" in to_clerk
     assert [said in to_clerk for said in (twin.number, "Twin", "Secret")] == [False] * 3
     assert reverse("admin:members_member_change", args=[twin.pk]) in to_marketer
 

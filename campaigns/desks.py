@@ -40,8 +40,9 @@ def new_today(desks: Iterable[Desk], *, now: datetime) -> dict[int | None, int]:
     """{store id: calls it got so far on its own day}; one query, whatever became of the calls."""
     asked = Q(pk__in=[])
     for desk in desks:
-        day = now.astimezone(ZoneInfo(zone_of(desk))).date()
-        began = timing.resolve(day=day, wall=time(0), zone=zone_of(desk))
+        zone = zone_of(desk)
+        day = now.astimezone(ZoneInfo(zone)).date()
+        began = timing.resolve(day=day, wall=time(0), zone=zone)
         of_it = Q(store=desk.store_id) if desk.store_id else Q(store__isnull=True)
         asked |= of_it & Q(created_at__gte=began)
     rows = StaffTask.objects.filter(asked).order_by().values_list("store")

@@ -265,5 +265,12 @@ def test_marketer_says_who_takes_calls(marketer: Client, home: Store) -> None:
     assert "0 of 5" in text(marketer.get(page(DESKS)))
 
 
+def test_desks_are_counted_at_once(marketer: Client, django_assert_max_num_queries: Any) -> None:
+    for number in range(9):
+        calls.desk(factories.store(f"s{number}"))
+    with django_assert_max_num_queries(9):
+        assert "0 of 10" in text(marketer.get(page(DESKS)))
+
+
 def test_marketer_writes_a_campaign_of_calls(marketer: Client) -> None:
     assert 'value="people"' in text(marketer.get(page("campaign_add")))

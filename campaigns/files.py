@@ -66,7 +66,7 @@ def load(document: object, *, now: datetime) -> str:
 
 
 def written(code: str) -> Campaign:
-    """The campaign that a file of this code writes on: a launched one's next version, if drafted."""
+    """The campaign that a file of this code writes on; of a launched one the next version."""
     campaign = Campaign.objects.get(code=code)
     return Campaign.objects.filter(replaces=campaign).first() or campaign
 

@@ -1,7 +1,8 @@
 """The last gate: why a delivery may not go out now, whatever planning thought.
 
 Everything that can change between planning and sending is read here, under a lock on the members
-concerned, so that two workers cannot both give one member the last message a cap allows.
+concerned, so that two workers cannot both give one member the last message a cap allows; and on
+the desks that are to call them, so that no desk gets more calls than it has seats.
 """
 
 from collections.abc import Sequence
@@ -11,10 +12,10 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import Q
 
-from campaigns import journeys, timing
+from campaigns import desks, journeys, timing
 from campaigns.models import Campaign, ContactCap, Delivery, Objection, QuietHours
 from campaigns.reach import allowed_sql, reachable_sql
-from members.models import Member, Purpose
+from members.models import Channel, Member, Purpose
 
 # A cap counts what went out or may have gone out.
 COUNTED = (
@@ -68,7 +69,8 @@ def judge(deliveries: Sequence[Delivery], *, now: datetime) -> Gate:
     ways = _ways(deliveries)
     unwanted = journeys.unwanted(deliveries, now=now)
     quiet = list(QuietHours.objects.filter(is_active=True))
-    caps = _Caps(member_ids, now=now)
+    called = {d.member_id for d in deliveries if d.channel == Channel.PEOPLE}
+    room = _Room(_Caps(member_ids, now=now), desks.Seats([members[pk] for pk in called], now=now))
     # The most important first: it gets what a cap still allows.
     for delivery in sorted(deliveries, key=lambda d: (-d.value, d.due_at, d.pk)):
         if delivery.campaign_id not in live:
@@ -78,7 +80,7 @@ def judge(deliveries: Sequence[Delivery], *, now: datetime) -> Gate:
         elif delivery.pk in unwanted:
             gate.objected[delivery.pk] = (unwanted[delivery.pk], None)
         else:
-            _judge_one(delivery, members[delivery.member_id], ways, quiet, caps, gate, now)
+            _judge_one(delivery, members[delivery.member_id], ways, quiet, room, gate, now)
     return gate
 
 
@@ -109,7 +111,7 @@ def _judge_one(
     member: Member,
     ways: dict[int, dict[str, tuple[bool, bool]]],
     quiet: Sequence[QuietHours],
-    caps: "_Caps",
+    room: "_Room",
     gate: Gate,
     now: datetime,
 ) -> None:
@@ -132,13 +134,21 @@ def _judge_one(
         return
     until = _quiet_until(member, quiet, channel=channel, purpose=purpose, now=now)
     if until is not None:
-        waits = delivery.campaign.in_quiet_hours == Campaign.InQuietHours.WAIT
-        if waits and until < delivery.expires_at:
-            gate.postponed[delivery.pk] = until
-        else:
-            gate.objected[delivery.pk] = (Delivery.Reason.QUIET_HOURS, None)
+        _wait(delivery, until, gate, else_=Delivery.Reason.QUIET_HOURS)
         return
-    clash = caps.take(delivery, channel=channel, purpose=purpose)
+    _make_room(delivery, member, channel, room, gate)
+
+
+def _make_room(delivery: Delivery, member: Member, channel: str, room: "_Room", gate: Gate) -> None:
+    """Take what a cap and, for a call, a desk still allow; or say which of them does not."""
+    desk = room.seats.desk(member) if channel == Channel.PEOPLE else None
+    if channel == Channel.PEOPLE and desk is None:
+        gate.objected[delivery.pk] = (Delivery.Reason.DESK, None)
+        return
+    if desk is not None and not room.seats.has_one(desk):
+        _wait(delivery, room.seats.free_again_at(desk), gate, else_=Delivery.Reason.SEATS)
+        return
+    clash = room.caps.take(delivery, channel=channel, purpose=delivery.campaign.purpose)
     if clash is not None:
         gate.clashes[delivery.pk] = clash
         waits = delivery.campaign.when_beaten == Campaign.WhenBeaten.WAIT
@@ -147,7 +157,27 @@ def _judge_one(
         else:
             gate.objected[delivery.pk] = (clash.reason, clash.beaten_by)
         return
+    if desk is not None:
+        room.seats.take(desk)
+        delivery.desk = desk
     gate.cleared.append(delivery)
+
+
+def _wait(delivery: Delivery, until: datetime, gate: Gate, *, else_: Delivery.Reason) -> None:
+    """Put it off where its campaign waits and it is still good by then; else object."""
+    waits = delivery.campaign.in_quiet_hours == Campaign.InQuietHours.WAIT
+    if waits and until < delivery.expires_at:
+        gate.postponed[delivery.pk] = until
+    else:
+        gate.objected[delivery.pk] = (else_, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What there is room for: in the members' days and in the desks'."""
+
+    caps: "_Caps"
+    seats: desks.Seats
 
 
 def _channel(

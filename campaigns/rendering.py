@@ -20,7 +20,7 @@ from campaigns import templating, tracking
 from campaigns.models import Delivery, Journey, Link, Variant
 from loyalty import recommendations
 from loyalty.models import Account, Place, Product
-from members.models import Address, Interaction, Member, Programme, Purpose
+from members.models import Address, Channel, Interaction, Member, Programme, Purpose
 
 # A Markdown link, perhaps around a picture; a picture alone is not one: programs fetch it unasked.
 _LINK = re.compile(r"(?<!!)\[(?:!\[[^\[\]]*\]\([^()]*\)|[^\[\]])*\]\((https?://[^\s)]+)\)")
@@ -107,6 +107,8 @@ def render_batch(
     messages, failed = [], {}
     for delivery in deliveries:
         variant = delivery.variant
+        # Whoever makes the call may follow a link; that must not pass for the member's click.
+        is_said = delivery.channel == Channel.PEOPLE
         if variant is None:
             failed[delivery.pk] = "there is no variant for this member"
             continue
@@ -116,7 +118,7 @@ def render_batch(
                     delivery,
                     variant=variant,
                     values=values[delivery.pk],
-                    links=links.get(variant.pk, []),
+                    links=[] if is_said else links.get(variant.pk, []),
                     programme=programme,
                 )
             )

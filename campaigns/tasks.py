@@ -3,7 +3,15 @@
 from celery import shared_task
 from django.utils import timezone
 
-from campaigns import arbitration, journeys, learning, planning, sending, triggers
+from campaigns import (
+    arbitration,
+    journeys,
+    learning,
+    planning,
+    sending,
+    tasks_for_people,
+    triggers,
+)
 
 # A task gives way to others after so many batches; whatever is left is due at the next tick.
 BATCHES = 10
@@ -43,6 +51,11 @@ def send(channel: str) -> None:
     for _ in range(BATCHES):
         if not sending.send_due(channel=channel, now=timezone.now()).claimed:
             break
+
+
+@shared_task
+def withdraw() -> None:
+    tasks_for_people.withdraw(now=timezone.now())
 
 
 @shared_task

@@ -41,6 +41,18 @@ CLERK = {
     "loyalty.collection": "view",
     "loyalty.registration": "view change",
     "loyalty.product": "view",
+    "campaigns.stafftask": "view change",
+}
+# Calls for the stores that have no time to, and for members without a store.
+CALL_CENTRE = {
+    "members.member": "view change see_every_store",
+    "members.consent": "view add",
+    "loyalty.account": "view",
+    "loyalty.entry": "view",
+    "loyalty.purchase": "view",
+    "loyalty.checkin": "view",
+    "campaigns.delivery": "view",
+    "campaigns.stafftask": "view change",
 }
 MARKETER = {
     "members.member": "view add change see_every_store export",
@@ -92,6 +104,8 @@ MARKETER = {
     "campaigns.journey": "view",
     "campaigns.delivery": "view",
     "campaigns.engagement": "view",
+    "campaigns.desk": "view add change delete",
+    "campaigns.stafftask": "view change",
 }
 FINANCE = {
     "members.member": "see_every_store",
@@ -117,6 +131,7 @@ ADMINISTRATOR = MARKETER | {
 }
 ROLES = {
     "Clerk": CLERK,
+    "Call centre": CALL_CENTRE,
     "Marketer": MARKETER,
     "Finance": FINANCE,
     "Administrator": ADMINISTRATOR,

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from django.urls import reverse
 
-from campaigns import why
+from campaigns import tasks_for_people, why
 from campaigns.admin import wording
-from campaigns.models import Campaign
+from campaigns.models import Campaign, StaffTask
 from config.admin.contributions import (
     Figure,
     Panel,
@@ -20,6 +20,7 @@ from members.models import Member, User
 
 MOST_DRAFTS = 3
 MOST_MESSAGES = 12
+MOST_CALLS = 5
 State = Campaign.State
 
 
@@ -35,6 +36,37 @@ def speaking(user: User, now: datetime) -> Iterator[Figure]:
         link=f"{campaigns}?state__exact=live",
         order=60,
     )
+
+
+@adds_figures
+def calls(user: User, now: datetime) -> Iterator[Figure]:
+    if not user.has_perm("campaigns.view_stafftask"):
+        return
+    waiting = tasks_for_people.open_for(user)
+    late = waiting.filter(due_at__lte=now).count()
+    yield Figure(
+        label="Calls waiting",
+        value=waiting.count(),
+        note=f"{late} of them due" if late else "none of them due yet",
+        link=reverse("admin:campaigns_stafftask_changelist"),
+        order=55,
+    )
+
+
+@adds_steps
+def calling(user: User, now: datetime) -> Iterator[Step]:
+    if not user.has_perm("campaigns.change_stafftask"):
+        return
+    first = tasks_for_people.open_for(user).select_related("member").first()
+    if first is not None:
+        yield Step(
+            text=f"Call {first.member.full_name or first.member.number}",
+            note=first.subject,
+            link=reverse("admin:campaigns_stafftask_change", args=[first.pk]),
+            icon="call",
+            is_urgent=True,
+            order=20,
+        )
 
 
 @adds_steps
@@ -64,6 +96,22 @@ def campaigning(user: User, now: datetime) -> Iterator[Step]:
             link=reverse("admin:campaigns_campaign_add"),
             icon="campaign",
             order=70,
+        )
+
+
+@adds_panels
+def called(member: Member, user: User, now: datetime) -> Iterator[Panel]:
+    if not user.has_perm("campaigns.view_stafftask"):
+        return
+    seen = tasks_for_people.seen_by(user).filter(member=member)
+    rows = seen.filter(state=StaffTask.State.DONE).select_related("done_by").order_by("-done_at")
+    if tasks := rows[:MOST_CALLS]:
+        yield Panel(
+            title="Calls",
+            template="admin/campaigns/called.html",
+            context={"tasks": tasks},
+            is_wide=True,
+            order=15,
         )
 
 

@@ -4,7 +4,7 @@ A channel sends a batch and says of each message what became of it. To add one, 
 a `Carrier` and name it here.
 """
 
-from campaigns.channels import email, inbox, push
+from campaigns.channels import email, inbox, people, push
 from campaigns.channels.contract import Carrier
 from members.models import Channel
 
@@ -12,4 +12,5 @@ CARRIERS: dict[str, type[Carrier]] = {
     Channel.EMAIL: email.Email,
     Channel.PUSH: push.Push,
     Channel.INBOX: inbox.Inbox,
+    Channel.PEOPLE: people.People,
 }

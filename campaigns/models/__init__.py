@@ -3,9 +3,11 @@
 from .audience import Audience
 from .campaign import Campaign, CampaignVersion, Link, Step, Variant
 from .delivery import Delivery, Engagement, InboxMessage, Objection
+from .desk import Desk
 from .journey import Journey
 from .occasion import Occasion, OccasionArea
 from .policy import ContactCap, QuietHours
+from .staff_task import StaffTask
 from .track_record import TrackRecord
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "CampaignVersion",
     "ContactCap",
     "Delivery",
+    "Desk",
     "Engagement",
     "InboxMessage",
     "Journey",
@@ -22,6 +25,7 @@ __all__ = [
     "Occasion",
     "OccasionArea",
     "QuietHours",
+    "StaffTask",
     "Step",
     "TrackRecord",
     "Variant",

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 
+from campaigns.models.desk import Desk
 from members.models import Channel
 from members.models.consent import APPEND_ONLY
 
@@ -27,6 +28,8 @@ class Delivery(models.Model):
         WORTH = "worth", "not worth another message"
         CAP = "cap", "had enough messages lately"
         QUIET_HOURS = "quiet_hours", "inside quiet hours"
+        SEATS = "seats", "nobody has time for a call that day"
+        DESK = "desk", "neither the store nor a call centre takes calls"
         MEMBER_PAUSE = "member_pause", "the member asked for a pause"
         CONDITION = "condition", "its condition did not hold"
         GOAL = "goal", "the goal was reached before"
@@ -80,6 +83,9 @@ class Delivery(models.Model):
     beaten_by = models.ForeignKey(
         "self", null=True, on_delete=models.SET_NULL, db_index=False, related_name="beat"
     )
+
+    # Of a call: whose it becomes. Found at the last gate and kept by the task, not here.
+    desk: Desk | None = None
 
     class Meta:
         verbose_name_plural = "deliveries"

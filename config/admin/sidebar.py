@@ -135,6 +135,7 @@ GROUPS: tuple[tuple[str, bool, tuple[Link, ...]], ...] = (
                 "outgoing_mail",
                 "campaigns.view_delivery",
             ),
+            Link("Desks", "campaigns_desk_changelist", "headset_mic", "campaigns.view_desk"),
             Link(
                 "Contact caps",
                 "campaigns_contactcap_changelist",

@@ -12,6 +12,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.utils import timezone
 
+from campaigns.models import StaffTask
 from loyalty import (
     appeals,
     auditing,
@@ -136,7 +137,11 @@ def zaphodia(settings: Any, tmp_path: Path) -> Member:
     referrals.standing(member=member)
     interests.state(member=member, levels={"snow": 1.0}, now=NOW)
     devices.register(member=member, token="her-phones-token", platform="ios", now=NOW)
-    factories.inbox_message(member, subject="Zaphodia, go out")
+    message = factories.inbox_message(member, subject="Zaphodia, go out")
+    StaffTask.objects.create(
+        delivery=message.delivery, member=member, subject="Call Zaphodia", text="Hello, Zaphodia",
+        created_at=NOW, due_at=NOW, note="Zaphodia likes walking",
+    )  # fmt: skip
     phone = factories.app(member)
     phone.patch("/api/v1/me/", {"city": "Quuxington"}, headers={"Idempotency-Key": "a"})
     member.refresh_from_db()

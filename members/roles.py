@@ -23,6 +23,7 @@ SPECIAL = {
 CLERK = {
     "members.member": "view add change",
     "members.consent": "view add",
+    "members.memberscore": "view",
     "loyalty.account": "view",
     "loyalty.entry": "view",
     "loyalty.purchase": "view",
@@ -53,6 +54,9 @@ MARKETER = {
     "members.survey": "view add change delete",
     "members.question": "view add change delete",
     "members.submission": "view",
+    "members.score": "view add change delete",
+    "members.scorerule": "view add change delete",
+    "members.memberscore": "view",
     "members.webhook": "view",
     "members.announcement": "view",
     "loyalty.account": "view",

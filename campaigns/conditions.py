@@ -199,8 +199,8 @@ def score_above(*, score: AScore, value: int, at: datetime) -> Q:
     rows = MemberScore.objects.filter(score__slug=score).weighed(at=at)
     brink = scoring.points_for(whole=value)
     if value > 0:
-        return Q(pk__in=rows.filter(weighed__gte=brink).values("member_id"))
-    return ~Q(pk__in=rows.filter(weighed__lt=brink).values("member_id"))
+        return Q(pk__in=rows.filter(Q(weighed__gte=brink)).values("member_id"))
+    return ~Q(pk__in=rows.filter(Q(weighed__lt=brink)).values("member_id"))
 
 
 @condition("bought_within")

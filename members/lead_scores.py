@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -92,7 +93,7 @@ def rebuild(*, score: Score | None = None, member_ids: Sequence[int] | None = No
     Needed after a change of rules or half-life. Whoever is above the threshold then has reached
     nothing: news is what members do, not what a marketer counts.
     """
-    which = {
+    which: dict[str, Any] = {
         "score": None if score is None else score.pk,
         "members": None if member_ids is None else list(member_ids),
     }
@@ -110,7 +111,7 @@ def catch_up(*, now: datetime) -> int:
     for score in Score.objects.filter(is_active=True).order_by("pk"):
         since = score.caught_up_at or interactions.EARLIEST
         with transaction.atomic(), connection.cursor() as cursor:
-            values = {
+            values: dict[str, Any] = {
                 "score": score.pk,
                 "since": since - LONGEST_TRANSACTION,
                 "late": interactions.ANSWERABLE_FOR,

@@ -7,6 +7,7 @@ records an interaction `stage-changed` (category: the new stage) for campaigns t
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -96,7 +97,7 @@ def review(*, now: datetime, batch: int = BATCH) -> int:
         after = last
 
 
-_CONSTANTS = {
+_CONSTANTS: dict[str, Any] = {
     "factor": OVERDUE_AFTER,
     "least": LEAST_SILENCE,
     "most": MOST_SILENCE,

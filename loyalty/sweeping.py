@@ -14,6 +14,7 @@ from loyalty import (
     checkins,
     expiry,
     guests,
+    hesitations,
     issuing,
     referrals,
     rewards,
@@ -37,6 +38,7 @@ OFTEN: dict[str, Sweep] = {
     "positions dropped": checkins.forget_positions,
     "birthdays": birthdays.celebrate,
     "acts paid": acts.pay_recent,
+    "hesitations noted": hesitations.note,
     "late points counted": lead_scores.catch_up,
 }
 NIGHTLY: dict[str, Sweep] = {

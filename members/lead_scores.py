@@ -93,16 +93,22 @@ def rebuild(*, score: Score | None = None, member_ids: Sequence[int] | None = No
     Needed after a change of rules or half-life. Whoever is above the threshold then has reached
     nothing: news is what members do, not what a marketer counts.
     """
-    which: dict[str, Any] = {
-        "score": None if score is None else score.pk,
-        "members": None if member_ids is None else list(member_ids),
-    }
+    # What an inactive score had stays as it was, until that score is active again.
+    facts, rows = ["s.is_active"], ["m.score_id IN (SELECT id FROM members_score WHERE is_active)"]
+    values: dict[str, Any] = {}
+    if score is not None:
+        values["score"] = score.pk
+        facts.append("s.id = %(score)s")
+        rows.append("m.score_id = %(score)s")
+    if member_ids is not None:
+        values["members"] = list(member_ids)
+        facts.append("i.member_id = ANY(%(members)s)")
+        rows.append("m.member_id = ANY(%(members)s)")
+    statement = _REBUILD.format(facts=" AND ".join(facts), rows=" AND ".join(rows))
     with transaction.atomic(), connection.cursor() as cursor:
         hold_still()
-        cursor.execute(_DROP, which)
-        dropped = cursor.rowcount
-        cursor.execute(_REBUILD, which)
-        return int(dropped + cursor.rowcount)
+        cursor.execute(statement, values)
+        return int(cursor.fetchone()[0])
 
 
 def catch_up(*, now: datetime) -> int:
@@ -208,26 +214,27 @@ SELECT m.member_id, s.slug, {_left("m.mass", "m.as_of", at="%(now)s")},
        coalesce(m.reached_at = %(now)s, false)
   FROM moved m JOIN members_score s ON s.id = m.score_id
 """
-_SCOPE = """(%(score)s::bigint IS NULL OR {score} = %(score)s)
-       AND (%(members)s::bigint[] IS NULL OR {member} = ANY(%(members)s))"""
 # What is still in the queue is counted when it leaves it.
-_COUNTED = f"""{_SCOPE.format(score="s.id", member="i.member_id")}
-       AND NOT EXISTS (
+_COUNTED = """NOT EXISTS (
            SELECT FROM members_unansweredinteraction u WHERE u.interaction_id = i.id)"""
-_COUNTED_SUM = _SUM.format(source="members_interaction", points=_POINTS, which=_COUNTED)
-_DROP = f"""
-DELETE FROM members_memberscore m
- WHERE {_SCOPE.format(score="m.score_id", member="m.member_id")}
-   AND NOT EXISTS (
-       SELECT FROM members_interaction i {_POINTS}
-        WHERE i.member_id = m.member_id AND s.id = m.score_id AND {_COUNTED})
-"""
+_ALL = _SUM.format(source="members_interaction", points=_POINTS, which=f"{_COUNTED} AND {{facts}}")
 _REBUILD = f"""
-INSERT INTO members_memberscore AS m (member_id, score_id, mass, facts, as_of)
-{_COUNTED_SUM}
-ON CONFLICT (member_id, score_id) DO UPDATE
-   SET mass = excluded.mass, facts = excluded.facts, as_of = excluded.as_of
- WHERE (m.mass, m.facts, m.as_of) IS DISTINCT FROM (excluded.mass, excluded.facts, excluded.as_of)
+WITH counted AS ({_ALL}),
+dropped AS (
+    DELETE FROM members_memberscore m
+     WHERE {{rows}} AND NOT EXISTS (
+           SELECT FROM counted c WHERE c.member_id = m.member_id AND c.score_id = m.score_id)
+    RETURNING 1
+), written AS (
+    INSERT INTO members_memberscore AS m (member_id, score_id, mass, facts, as_of)
+    SELECT * FROM counted
+    ON CONFLICT (member_id, score_id) DO UPDATE
+       SET mass = excluded.mass, facts = excluded.facts, as_of = excluded.as_of
+     WHERE (m.mass, m.facts, m.as_of)
+           IS DISTINCT FROM (excluded.mass, excluded.facts, excluded.as_of)
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM dropped) + (SELECT count(*) FROM written)
 """
 # By the order of recording the index finds the few that are new.
 _LATE = f"""
@@ -246,9 +253,7 @@ SELECT score_id, slug, name, category, occurred_at, points,
       FROM members_interaction i {_POINTS}
       JOIN members_interactionkind k ON k.id = i.kind_id
       JOIN members_memberscore m ON m.member_id = i.member_id AND m.score_id = s.id
-     WHERE i.member_id = %(member)s
-       AND NOT EXISTS (
-           SELECT FROM members_unansweredinteraction u WHERE u.interaction_id = i.id)
+     WHERE i.member_id = %(member)s AND {_COUNTED}
   ) AS s
  WHERE nth <= %(most)s
  ORDER BY score_id, nth

@@ -111,6 +111,14 @@ def rebuild(*, score: Score | None = None, member_ids: Sequence[int] | None = No
         return int(cursor.fetchone()[0])
 
 
+def begin(*, score: Score, now: datetime) -> int:
+    """Count a new score, or one that counts otherwise from now on; rows changed."""
+    with transaction.atomic():
+        changed = rebuild(score=score)
+        Score.objects.filter(pk=score.pk).update(caught_up_at=now)
+    return changed
+
+
 def catch_up(*, now: datetime) -> int:
     """Count what was recorded too late for the queue since the last time; rows changed."""
     changed = 0

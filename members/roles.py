@@ -54,7 +54,7 @@ MARKETER = {
     "members.survey": "view add change delete",
     "members.question": "view add change delete",
     "members.submission": "view",
-    "members.score": "view add change delete",
+    "members.score": "view add change",
     "members.scorerule": "view add change delete",
     "members.memberscore": "view",
     "members.webhook": "view",

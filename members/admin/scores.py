@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest
+from django.utils import timezone
 
 from config.admin.columns import shown
 from config.admin.rows import Admin, Inline
@@ -41,13 +42,16 @@ class ScoreAdmin(Admin):
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else {"slug": ("name",)}
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # It would list everybody with points. A score that is not active is enough.
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         score: Score = form.instance
         is_changed = bool(COUNTED_ANEW.intersection(form.changed_data))
         is_changed |= any(formset.has_changed() for formset in formsets)
         if score.is_active and (is_changed or not change):
-            rows = lead_scores.rebuild(score=score)
+            rows = lead_scores.begin(score=score, now=timezone.now())
             messages.info(request, f"Everybody's points were counted anew; changed: {rows:,}.")
 
     @shown(description="points")

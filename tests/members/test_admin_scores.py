@@ -85,6 +85,7 @@ def test_new_score_counts_what_was_done_before(marketer: Client, alex: Member) -
     click(alex, days_ago=30)
     marketer.post(ADD, typed({"kind": "click", "points": 10}))
     assert panels(marketer, alex)["Lead scores"]["rows"][0]["points"] == 5
+    assert Score.objects.get().caught_up_at is not None
 
 
 def test_new_rule_and_new_half_life_count_everybody_anew(marketer: Client, alex: Member) -> None:
@@ -119,6 +120,28 @@ def test_lists_and_forms_open(marketer: Client) -> None:
     listed = marketer.get(reverse("admin:members_score_changelist"))
     assert "+5 click" in listed.content.decode()
     assert marketer.get(change(score)).status_code == 200
+
+
+def test_score_is_switched_off_and_not_deleted(marketer: Client, alex: Member) -> None:
+    score = factories.score(click=5)
+    click(alex)
+    assert marketer.post(reverse("admin:members_score_delete", args=[score.pk])).status_code == 403
+    form = typed(slug="leads")
+    del form["is_active"]
+    assert marketer.post(change(score), form).status_code == 302
+    click(alex)
+    assert MemberScore.objects.get().facts == 1
+    assert "Lead scores" not in panels(marketer, alex)
+
+
+def test_score_that_is_switched_on_again_has_missed_nothing(marketer: Client, alex: Member) -> None:
+    score = factories.score(click=5)
+    Score.objects.update(is_active=False)
+    click(alex)
+    rule = {"kind": "click", "points": 5, "id": score.rules.get().pk, "score": score.pk}
+    form = typed(rule, slug="leads", **{"rules-INITIAL_FORMS": 1})
+    assert marketer.post(change(score), form).status_code == 302
+    assert panels(marketer, alex)["Lead scores"]["rows"][0]["points"] == 5
 
 
 def test_clerk_writes_no_scores(sign_in: SignIn) -> None:

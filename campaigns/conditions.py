@@ -27,7 +27,9 @@ from members.models import (
     InterestEvidence,
     InterestStatement,
     Member,
+    MemberScore,
     Purpose,
+    Score,
     Store,
 )
 
@@ -74,6 +76,7 @@ AStore = Annotated[str, Names(Store, "code")]
 APlace = Annotated[str, Names(Place, "code")]
 ATier = Annotated[str, Names(Tier)]
 ACampaign = Annotated[str, Names(Campaign, "code")]
+AScore = Annotated[str, Names(Score)]
 AKind = Annotated[str, Names(InteractionKind)]
 AChannel = Annotated[str, OneOf(tuple(Channel.values))]
 APurpose = Annotated[str, OneOf(tuple(Purpose.values))]
@@ -190,6 +193,16 @@ def interest_above(*, interest: AnInterest, score: float, at: datetime) -> Q:
     return Q(pk__in=stated.filter(level__gte=score).values("member_id")) | (
         Q(pk__in=inferred.values("member_id")) & ~Q(pk__in=stated.values("member_id"))
     )
+
+
+@condition("score_above")
+def score_above(*, score: AScore, value: int, at: datetime) -> Q:
+    """Members with at least so many points in this lead score, rounded as their page shows it."""
+    rows = MemberScore.objects.filter(score__slug=score).weighed(at=at)
+    brink = scoring.points_for(whole=value)
+    if value > 0:
+        return Q(pk__in=rows.filter(Q(weighed__gte=brink)).values("member_id"))
+    return ~Q(pk__in=rows.filter(Q(weighed__lt=brink)).values("member_id"))
 
 
 @condition("bought_within")

@@ -155,6 +155,9 @@ _GOAL = f"""
     WHEN 'check_in' THEN EXISTS (
         SELECT 1 FROM members_interaction i JOIN members_interactionkind k ON k.id = i.kind_id
          WHERE {_SINCE.format(row="i")} AND k.slug = 'check-in')
+    WHEN 'interaction' THEN EXISTS (
+        SELECT 1 FROM members_interaction i JOIN members_interactionkind k ON k.id = i.kind_id
+         WHERE {_SINCE.format(row="i")} AND k.slug = c.goal ->> 'interaction')
     ELSE EXISTS (
         SELECT 1 FROM members_interaction i JOIN members_interactionkind k ON k.id = i.kind_id
          WHERE {_SINCE.format(row="i")} AND k.is_visit)

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 from campaigns import entries, planning
 from campaigns.models import Campaign
+from members import lead_scores
 from members.models import Interaction, Interest
 
 BATCH = 500
@@ -28,6 +29,7 @@ def answer(*, now: datetime, limit: int = BATCH) -> int:
             ids = [row[0] for row in cursor.fetchall()]
         if not ids:
             return 0
+        lead_scores.fold(interaction_ids=ids, now=now)
         interactions = list(Interaction.objects.filter(pk__in=ids).select_related("kind"))
         names = dict(Interest.objects.values_list("pk", "slug"))
         waiting = Campaign.objects.filter(

@@ -20,7 +20,7 @@ from django.db.models import Exists, OuterRef, Q
 from config.errors import Invalid, Refusal
 from loyalty import ledger, tiers
 from loyalty.models import Account, Hold, Merge
-from members import consents, households, interests, ownership
+from members import consents, households, interests, lead_scores, ownership
 from members.models import Consent, ConsentState, IdempotencyKey, Member, User
 
 # What moves, by table (and column, where that is not `member_id`); but not a row `t` that would
@@ -72,6 +72,7 @@ def merge(*, gone: Member, kept: Member, reason: str, by: User | None, now: date
     if gone.pk == kept.pk:
         raise Invalid("Choose two different members.", pointer="/kept")
     with transaction.atomic():
+        lead_scores.hold_still()
         pair = [gone.pk, kept.pk]
         with ledger.open_book([], now=now, with_lots=True, besides=pair) as book:
             _refuse_strange(gone, kept, by)
@@ -97,6 +98,7 @@ def merge(*, gone: Member, kept: Member, reason: str, by: User | None, now: date
 def undo(*, merge: Merge, by: User | None, now: datetime) -> Merge:
     """Make them two again: what moved goes back, points as far as they are still there."""
     with transaction.atomic():
+        lead_scores.hold_still()
         pair = [merge.gone_id, merge.kept_id]
         with ledger.open_book([], now=now, with_lots=True, besides=pair) as book:
             row = Merge.objects.select_for_update().get(pk=merge.pk)
@@ -233,7 +235,8 @@ def _keep_refusals(gone: Member, kept: Member, now: datetime) -> None:
 
 
 def _settle(row: Merge, now: datetime) -> None:
-    """What is derived follows what moved: interests and tiers of both."""
+    """What is derived follows what moved: interests, lead scores and tiers of both."""
     pair = [row.gone_id, row.kept_id]
     interests.rebuild(member_ids=pair)
+    lead_scores.rebuild(member_ids=pair)
     tiers.qualify(member_ids=pair, at=now)

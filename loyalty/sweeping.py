@@ -14,6 +14,7 @@ from loyalty import (
     checkins,
     expiry,
     guests,
+    hesitations,
     issuing,
     referrals,
     rewards,
@@ -21,7 +22,7 @@ from loyalty import (
     tiers,
     vouchers,
 )
-from members import birthdays, profiles
+from members import birthdays, lead_scores, lifecycle, profiles
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +38,8 @@ OFTEN: dict[str, Sweep] = {
     "positions dropped": checkins.forget_positions,
     "birthdays": birthdays.celebrate,
     "acts paid": acts.pay_recent,
+    "hesitations noted": hesitations.note,
+    "late points counted": lead_scores.catch_up,
 }
 NIGHTLY: dict[str, Sweep] = {
     "tiers changed": lambda *, now: tiers.qualify(at=now),
@@ -46,6 +49,7 @@ NIGHTLY: dict[str, Sweep] = {
     "profiles complete": lambda *, now: profiles.complete(now=now),
     "guests' receipts dropped": guests.drop,
     "challenges completed": challenges.complete_missed,
+    "stages changed": lifecycle.review,
 }
 
 

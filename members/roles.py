@@ -23,6 +23,7 @@ SPECIAL = {
 CLERK = {
     "members.member": "view add change",
     "members.consent": "view add",
+    "members.memberscore": "view",
     "loyalty.account": "view",
     "loyalty.entry": "view",
     "loyalty.purchase": "view",
@@ -65,6 +66,9 @@ MARKETER = {
     "members.survey": "view add change delete",
     "members.question": "view add change delete",
     "members.submission": "view",
+    "members.score": "view add change",
+    "members.scorerule": "view add change delete",
+    "members.memberscore": "view",
     "members.webhook": "view",
     "members.announcement": "view",
     "loyalty.account": "view",

@@ -6,6 +6,8 @@ single number per kind of fact stands for its whole history (Cormode et al., For
 The fading itself is done where the rows are: in SQL, by `interests`.
 """
 
+import math
+
 # Below this an interest is noise.
 LEAST_SCORE = 0.05
 # A stated level from here on outranks every inference.
@@ -22,3 +24,16 @@ def mass_for(*, score: float) -> float:
     if not 0 <= score < 1:
         raise ValueError("A score lies between 0 and 1.")
     return score / (1.0 - score)
+
+
+def whole_points(points: float) -> int:
+    """The points of a lead score as people are told them, and as a threshold counts them: rounded.
+
+    Fading begins at once: unrounded, two times five points would never again be ten.
+    """
+    return math.floor(points + 0.5)
+
+
+def points_for(*, whole: int) -> float:
+    """From how many unrounded points on the rounded ones are `whole`."""
+    return whole - 0.5

@@ -105,6 +105,7 @@ def django_db_setup(
 # What migrations put into every new programme, and a transactional test's TRUNCATE takes out.
 FIRST_ROWS = (
     "members.migrations.0002_first_rows",
+    "members.migrations.0003_lead_scores",
     "loyalty.migrations.0002_place_box_and_first_rules",
     "campaigns.migrations.0002_policies_and_lease",
     "campaigns.migrations.0003_roles",

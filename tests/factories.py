@@ -38,7 +38,17 @@ from loyalty.models import (
     Waiting,
 )
 from members import joining, keys, signing_in
-from members.models import ApiKey, Interest, Member, Question, Store, Survey
+from members.models import (
+    ApiKey,
+    InteractionKind,
+    Interest,
+    Member,
+    Question,
+    Score,
+    ScoreRule,
+    Store,
+    Survey,
+)
 
 NOW = datetime(2027, 3, 1, 18, tzinfo=UTC)  # A Monday; 11:00 in Denver.
 JOINED = datetime(2024, 5, 4, 9, tzinfo=UTC)
@@ -84,6 +94,17 @@ def survey(slug: str = "feedback", *questions: dict[str, Any], **said: Any) -> S
     for position, one in enumerate(asked, 1):
         facts = {"position": position, "text": f"{one['key'].title()}?"}
         Question.objects.create(survey=row, **{**facts, **one})
+    return row
+
+
+def score(slug: str = "leads", *, threshold: int = 20, days: float = 30, **points: int) -> Score:
+    """A lead score with points for these kinds of interaction: `view=1, add_to_basket=5`."""
+    row = Score.objects.create(
+        slug=slug, name=slug.title(), threshold=threshold, half_life_days=days, caught_up_at=NOW
+    )
+    for name, many in points.items():
+        kind = InteractionKind.objects.get(slug=name.replace("_", "-"))
+        ScoreRule.objects.create(score=row, kind=kind, points=many)
     return row
 
 

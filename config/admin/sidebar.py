@@ -38,6 +38,12 @@ GROUPS: tuple[tuple[str, bool, tuple[Link, ...]], ...] = (
                 "members.view_interaction",
             ),
             Link("Interests", "members_interest_changelist", "hiking", "members.view_interest"),
+            Link(
+                "Lead scores",
+                "members_score_changelist",
+                "local_fire_department",
+                "members.view_score",
+            ),
             Link("Surveys", "members_survey_changelist", "quiz", "members.view_survey"),
             Link(
                 "Calls and visits",

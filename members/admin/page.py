@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from config.admin import contributions
 from config.admin.contributions import Badge, Panel, adds_badges, adds_panels
 from config.errors import Invalid
-from members import consents, interests, roles
+from members import consents, interests, lead_scores, roles
 from members.admin import wording
 from members.models import Address, Channel, Consent, ConsentState, Member, Programme, Purpose, User
 
@@ -100,6 +100,32 @@ def loves(member: Member, user: User, now: datetime) -> Iterator[Panel]:
     )
 
 
+@adds_panels
+def scores(member: Member, user: User, now: datetime) -> Iterator[Panel]:
+    if not user.has_perm("members.view_memberscore"):
+        return
+    rows = [
+        {
+            "name": standing.score.name,
+            "points": standing.whole,
+            "threshold": standing.score.threshold,
+            "percent": max(0, min(100, round(100 * standing.whole / standing.score.threshold))),
+            "is_reached": standing.is_reached,
+            "reached_at": standing.reached_at,
+            "newest": [_point_in_words(point, now) for point in standing.newest],
+            "older": standing.facts - len(standing.newest),
+        }
+        for standing in lead_scores.scores_of(member=member, at=now)
+    ]
+    if rows:
+        yield Panel(
+            title="Lead scores",
+            template="members/admin/panels/scores.html",
+            context={"rows": rows},
+            order=25,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Allowed:
     """One row of the matrix of consents. Neither yes nor refused: nobody has asked."""
@@ -161,6 +187,13 @@ def _in_words(evidence: interests.Evidence, now: datetime) -> str:
     name = evidence.name.lower()
     what = f"{evidence.facts} x {name}" if evidence.facts > 1 else name
     return f"{what} ({_ago(now - evidence.last_at)})"
+
+
+def _point_in_words(point: lead_scores.Point, now: datetime) -> str:
+    """+5 click (2 days ago), 4.8 left."""
+    about = f" {point.category}" if point.category else ""
+    when = _ago(now - point.occurred_at)
+    return f"{point.points:+d} {point.name.lower()}{about} ({when}), {point.left:.1f} left"
 
 
 def _ago(gap: timedelta) -> str:

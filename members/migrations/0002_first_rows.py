@@ -28,6 +28,10 @@ KINDS = {
     "view": ("Viewed", 0.12, 30, True),
     "pick-up": ("Picked up in the store", 0.0, 90, False),
     "store-visit": ("Store visit", 0.0, 90, True),
+    "download": ("Downloaded", 0.3, 60, True),
+    "score-reached": ("Score reached", 0.0, 90, False),
+    "stage-changed": ("Stage changed", 0.0, 90, False),
+    "hesitated": ("Looked again and did not buy", 0.0, 90, False),
     "open": ("Message opened", 0.02, 30, False),
     "birthday": ("Birthday", 0.0, 90, False),
     "profile-complete": ("Profile completed", 0.0, 90, False),
@@ -41,7 +45,7 @@ KINDS = {
 # Of these, the ones in which somebody came, by themself: what the lift of a campaign counts.
 VISITS = {
     "purchase", "outing", "check-in", "review", "photo", "add-to-basket", "share", "search", "view",
-    "store-visit", "survey-answer", "pick-up",
+    "store-visit", "survey-answer", "pick-up", "download",
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from .interaction import Interaction, InteractionKind, UnansweredInteraction
 from .interest import Interest, InterestEvidence, InterestStatement
 from .member import ErasedContact, Member
 from .programme import Programme
+from .score import MemberScore, Score, ScoreRule
 from .store import Store
 from .survey import Answer, Question, Submission, Survey
 from .user import User
@@ -34,9 +35,12 @@ __all__ = [
     "InterestEvidence",
     "InterestStatement",
     "Member",
+    "MemberScore",
     "Programme",
     "Purpose",
     "Question",
+    "Score",
+    "ScoreRule",
     "Store",
     "Submission",
     "Survey",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from campaigns import audiences
+from campaigns import audiences, triggers
 from campaigns.conditions import REGISTRY
 from campaigns.models import Journey
 from loyalty.models import Account, CheckIn
@@ -170,6 +170,15 @@ def interest_above__the_own_word_counts(inside: Member, outside: Member) -> dict
     scenes.did(outside, "purchase", "hiking")
     interests.state(member=outside, levels={"hiking": 0.1}, now=NOW)
     return {"interest": "hiking", "score": 0.4}
+
+
+@case
+def score_above(inside: Member, outside: Member) -> dict[str, Any]:
+    factories.score(view=10)
+    scenes.did(inside, "view")
+    scenes.did(outside, "view", at=NOW - 4 * DAY)  # Rounded, 9 of its 10 points are left.
+    triggers.answer(now=NOW)
+    return {"score": "leads", "value": 10}
 
 
 @case

@@ -8,7 +8,7 @@ import pytest
 from campaigns import launching, triggers
 from campaigns.models import Campaign, Delivery, Journey
 from members import interactions, surveys
-from members.models import Interaction, Member, UnansweredInteraction
+from members.models import Interaction, Member, MemberScore, UnansweredInteraction
 from tests import factories
 from tests.campaigns import scenes
 from tests.campaigns.scenes import DUE
@@ -183,6 +183,50 @@ def test_check_in_with_two_answers_gives_both_its_place() -> None:
     scenes.did(member, "check-in", place="peak")
     scenes.turn(NOW)
     assert [message.subject for message in member.inbox.all()] == ["Longs Peak", "Longs Peak"]
+
+
+def test_score_reached_is_answered_within_the_minute_and_by_its_own_campaign() -> None:
+    warm, cold = factories.members(2)
+    factories.score("warm", threshold=20, profile_complete=2, download=2, outing=10, click=5)
+    factories.score("other", threshold=1, search=1)
+    call = waiting("call", interaction="score-reached", category="warm", value_at_least=20)
+    for kind in ("profile-complete", "download", "outing", "click", "click"):
+        scenes.did(warm, kind, reference=kind + str(Interaction.objects.count()))
+    for kind in ("profile-complete", "download", "click", "search"):
+        scenes.did(cold, kind)
+    scenes.turn(NOW + timedelta(seconds=30))
+    assert list(Journey.objects.values_list("campaign", "member")) == [(call.pk, warm.pk)]
+    assert scenes.delivery(warm).state == "sent"
+
+
+def test_member_who_falls_silent_is_answered_once_and_not_before() -> None:
+    member = factories.member()
+    rescue = waiting("rescue", interaction="stage-changed", category="retain")
+    factories.buy(member, 10)
+    for days in (1, 179, 181, 182, 240):
+        scenes.turn(NOW + timedelta(days=days))
+        assert Journey.objects.count() == (days > 180)
+    assert scenes.delivery(member, rescue).state == "sent"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
+def test_two_workers_reach_a_threshold_once_and_lose_no_point() -> None:
+    members = factories.members(5)
+    factories.score(threshold=6, view=1)
+    for number in range(12):
+        for member in members:
+            scenes.did(member, "view", reference=f"v{number}")
+
+    def work(_: int) -> None:
+        while triggers.answer(now=NOW, limit=7):
+            pass
+
+    at_once(work, callers=3)
+
+    reached = Interaction.objects.filter(kind__slug="score-reached")
+    assert sorted(reached.values_list("member", flat=True)) == [m.pk for m in members]
+    assert set(MemberScore.objects.values_list("mass", "facts")) == {(12.0, 12)}
 
 
 @pytest.mark.django_db(transaction=True)

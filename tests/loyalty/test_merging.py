@@ -7,6 +7,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from campaigns import triggers
 from config.errors import Invalid
 from loyalty import (
     auditing,
@@ -22,7 +23,7 @@ from loyalty import (
 )
 from loyalty.models import Account, Lot, Merge, Purchase, Redemption, Referral, Registration
 from members import consents, households, interests, joining, privacy, signing_in
-from members.models import Channel, HouseholdMember, Interaction, Member, Purpose
+from members.models import Channel, HouseholdMember, Interaction, Member, MemberScore, Purpose
 from tests import factories
 from tests.factories import NOW, line
 
@@ -43,6 +44,7 @@ STAY = {
     "members_consentstate": "follows the record",
     "members_householdmember": "is left; who shares with whom is for people to say again",
     "members_interestevidence": "rebuilt from the interactions",
+    "members_memberscore": "rebuilt from the interactions",
     "members_intereststatement": "the kept member's own word stands",
     "members_member": "the pointer itself",
 }
@@ -150,6 +152,20 @@ def test_what_the_person_did_is_the_kept_members(old: Member, alex: Member) -> N
     assert set(Interaction.objects.values_list("member", flat=True)) == {alex.pk}
     assert [s.interest.slug for s in interests.profile(member=alex, at=NOW)] == ["hiking"]
     assert interests.profile(member=old, at=NOW) == []
+
+
+def test_points_of_lead_scores_add_up_each_once_and_part_again(old: Member, alex: Member) -> None:
+    factories.score(purchase=5)
+    for one in (old, alex):
+        factories.buy(one, "50")
+        triggers.answer(now=NOW)
+    factories.buy(old, "50")  # Still in the queue.
+    row = merge(old, alex)
+    triggers.answer(now=NOW)
+    assert list(MemberScore.objects.values_list("member", "mass")) == [(alex.pk, 15)]
+    merging.undo(merge=row, by=None, now=NOW)
+    masses = MemberScore.objects.order_by("mass").values_list("member", "mass")
+    assert list(masses) == [(alex.pk, 5), (old.pk, 10)]
 
 
 def test_what_both_did_alike_is_counted_once(old: Member, alex: Member) -> None:

@@ -128,5 +128,5 @@ def test_kinds_that_only_cairn_reports_are_not_open() -> None:
         "purchase", "outing", "check-in", "survey-answer", "review", "photo", "challenge", "open",
         "birthday", "referral", "points-expiring", "tier-change", "survey", "referred",
         "profile-complete",
-        "pick-up", "check-in-reviewed", "seat-found",
+        "pick-up", "check-in-reviewed", "seat-found", "score-reached", "stage-changed", "hesitated",
     }  # fmt: skip

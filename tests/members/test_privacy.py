@@ -43,8 +43,25 @@ from loyalty.models import (
     Voucher,
 )
 from loyalty.returns import ReturnedLine, record
-from members import consents, devices, households, interests, joining, privacy, signing_in, webhooks
-from members.models import ErasedContact, HouseholdMember, IdempotencyKey, Member, User
+from members import (
+    consents,
+    devices,
+    households,
+    interests,
+    joining,
+    lead_scores,
+    privacy,
+    signing_in,
+    webhooks,
+)
+from members.models import (
+    ErasedContact,
+    HouseholdMember,
+    IdempotencyKey,
+    Member,
+    UnansweredInteraction,
+    User,
+)
 from tests import factories
 from tests.factories import NOW, PEAK, line
 
@@ -136,6 +153,9 @@ def zaphodia(settings: Any, tmp_path: Path) -> Member:
     )
     referrals.standing(member=member)
     interests.state(member=member, levels={"snow": 1.0}, now=NOW)
+    factories.score(purchase=5)
+    waiting = UnansweredInteraction.objects.values_list("pk", flat=True)
+    lead_scores.fold(interaction_ids=list(waiting), now=NOW)
     devices.register(member=member, token="her-phones-token", platform="ios", now=NOW)
     message = factories.inbox_message(member, subject="Zaphodia, go out")
     StaffTask.objects.create(

@@ -36,6 +36,7 @@ class Delivery(models.Model):
         IN_DOUBT = "in_doubt", "the sender died while sending"
 
     OPEN = (State.PLANNED, State.CLAIMED, State.SENDING)
+    MOST_RESENDS = 2
 
     journey = models.ForeignKey(
         "campaigns.Journey", on_delete=models.CASCADE, related_name="deliveries", db_index=False
@@ -59,6 +60,9 @@ class Delivery(models.Model):
     lease = models.BigIntegerField(null=True, help_text="Fence: only this claim may record.")
     leased_until = models.DateTimeField(null=True, help_text="By the database's clock.")
     tries = models.SmallIntegerField(default=0)
+    resends = models.SmallIntegerField(
+        db_default=0, help_text="Sent again in doubt, so that it may have arrived more than once."
+    )
     sent_at = models.DateTimeField(
         null=True, help_text="Set when cleared to go: from then on it counts against the caps."
     )
@@ -95,6 +99,9 @@ class Delivery(models.Model):
             models.CheckConstraint(
                 condition=~Q(state="objected") | ~Q(reason=""),
                 name="delivery_objected_has_a_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(resends__range=(0, 2)), name="delivery_resent_twice_at_most"
             ),
         ]
 

@@ -32,6 +32,7 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "send inbox": every(5, "campaigns.tasks.send", "inbox"),
     "send push": every(5, "campaigns.tasks.send", "push"),
     "send email": every(5, "campaigns.tasks.send", "email"),
+    "send sms": every(5, "campaigns.tasks.send", "sms"),
     "reap leases": every(15, "campaigns.tasks.reap"),
     "finish campaigns": every(60, "campaigns.tasks.finish"),
     "sweep points": every(300, "loyalty.tasks.sweep"),

@@ -6,7 +6,7 @@ calls the provider, and records the outcome only while the lease is still its ow
 over what a dead worker left: a claim goes back to planned, what was being sent is in doubt.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 
-from campaigns import entries, objections, rendering, settling
+from campaigns import entries, objections, pacing, rendering, settling
 from campaigns.channels import CARRIERS
 from campaigns.channels.contract import Carrier, Result, Unreachable
 from campaigns.models import Campaign, Delivery
@@ -53,7 +53,8 @@ def send_due(*, channel: str, now: datetime, limit: int = BATCH) -> Sent:
     if carrier.is_transactional:
         with transaction.atomic():
             cleared = [by_id[d.pk] for d in _gate(list(messages), lease, now=now)]
-            return Sent(len(batch), _send_chunks(carrier, cleared, now=now))
+            results = _send_chunks(carrier, cleared, now=now)
+            return Sent(len(batch), results.count(Result.SENT))
     with transaction.atomic():
         cleared = [by_id[d.pk] for d in _gate(list(messages), lease, now=now)]
     if not cleared:
@@ -62,23 +63,30 @@ def send_due(*, channel: str, now: datetime, limit: int = BATCH) -> Sent:
         carrier.open()
     except Unreachable as error:
         log.warning("channel_unreachable", channel=channel, why=str(error))
-        settling.retry([message.delivery for message in cleared], lease, now=now)
+        settling.put_off([message.delivery.pk for message in cleared], lease, now=now)
+        pacing.note(channel=channel, results=[Result.RETRY], now=now)
         return Sent(len(batch), 0)
     try:
-        return Sent(len(batch), _send_chunks(carrier, cleared, now=now))
+        results = _send_chunks(carrier, cleared, now=now)
     finally:
         carrier.close()
+    pacing.note(channel=channel, results=results, now=now)
+    return Sent(len(batch), results.count(Result.SENT))
 
 
 def claim(*, channel: str, now: datetime, limit: int) -> list[Delivery]:
-    """Take due deliveries of live campaigns for this worker, for as long as the lease lasts."""
-    with connection.cursor() as cursor:
+    """Take due deliveries of live campaigns for this worker, for as long as the lease lasts; none
+    while the channel's provider fails, no more than its rate allows."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        most = pacing.allowance(channel=channel, most=limit, now=now)
+        if not most:
+            return []
         cursor.execute(
             _CLAIM,
             {
                 "channel": channel,
                 "now": now,
-                "n": limit,
+                "n": most,
                 "seconds": settings.DELIVERY_LEASE_SECONDS,
             },
         )
@@ -137,25 +145,25 @@ def _gate(messages: Sequence[Message], lease: int | None, *, now: datetime) -> l
     return gate.cleared
 
 
-def _send_chunks(carrier: Carrier, messages: Sequence[Message], *, now: datetime) -> int:
+def _send_chunks(carrier: Carrier, messages: Sequence[Message], *, now: datetime) -> list[Result]:
     """Send chunk by chunk. One commit per chunk says that the last one went out and the next one
     is about to: the attempt is always written before the call."""
     sent: list[int] = []
-    total = 0
-    for chunk in _chunks(messages, carrier.chunk):
+    results: list[Result] = []
+    for start in range(0, len(messages), carrier.chunk):
+        if pacing.is_hopeless(results):
+            rest = [message.delivery.pk for message in messages[start:]]
+            settling.put_off(rest, messages[0].delivery.lease, now=now)
+            break
+        chunk = messages[start : start + carrier.chunk]
         ours = settling.advance(sent, chunk)
         outcomes = carrier.send([m for m in chunk if m.delivery.pk in ours], now=now)
         sent = [o.message.delivery.pk for o in outcomes if o.result is Result.SENT]
-        total += len(sent)
+        results += [outcome.result for outcome in outcomes]
         settling.record_failures(outcomes, now=now)
     if messages:
         settling.settle(sent, messages[0].delivery.lease, state=Delivery.State.SENT)
-    return total
-
-
-def _chunks(messages: Sequence[Message], size: int) -> Iterator[Sequence[Message]]:
-    for start in range(0, len(messages), size):
-        yield messages[start : start + size]
+    return results
 
 
 _CLAIM = """

@@ -92,6 +92,18 @@ def retry(deliveries: Sequence[Delivery], lease: int | None, *, now: datetime) -
             settle([delivery.pk], lease, state=Delivery.State.PLANNED, due_at=due_at, sent_at=None)
 
 
+def put_off(ids: Sequence[int], lease: int | None, *, now: datetime) -> None:
+    """What the provider was not even asked about waits, and keeps its tries."""
+    settle(
+        ids,
+        lease,
+        state=Delivery.State.PLANNED,
+        due_at=now + FIRST_RETRY,
+        sent_at=None,
+        tries=F("tries") - 1,
+    )
+
+
 def _doubt(deliveries: Sequence[Delivery], lease: int | None, *, now: datetime) -> None:
     for delivery in deliveries:
         may_double = delivery.campaign.purpose == Purpose.SERVICE

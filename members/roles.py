@@ -89,6 +89,7 @@ MARKETER = {
     "campaigns.occasion": "view add change delete",
     "campaigns.contactcap": "view add change delete",
     "campaigns.quiethours": "view add change delete",
+    "campaigns.channelstate": "view change",
     "campaigns.journey": "view",
     "campaigns.delivery": "view",
     "campaigns.engagement": "view",

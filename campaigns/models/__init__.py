@@ -2,6 +2,7 @@
 
 from .audience import Audience
 from .campaign import Campaign, Link, Step, Variant
+from .channel import ChannelState
 from .delivery import Delivery, Engagement, InboxMessage
 from .journey import Journey
 from .occasion import Occasion, OccasionArea
@@ -10,6 +11,7 @@ from .policy import ContactCap, QuietHours
 __all__ = [
     "Audience",
     "Campaign",
+    "ChannelState",
     "ContactCap",
     "Delivery",
     "Engagement",

@@ -147,6 +147,12 @@ GROUPS: tuple[tuple[str, bool, tuple[Link, ...]], ...] = (
                 "bedtime",
                 "campaigns.view_quiethours",
             ),
+            Link(
+                "Channels",
+                "campaigns_channelstate_changelist",
+                "network_check",
+                "campaigns.view_channelstate",
+            ),
         ),
     ),
     (

@@ -17,6 +17,8 @@ from django.db.models import F
 from campaigns.channels.contract import Outcome, Result
 from campaigns.models import Delivery
 from campaigns.rendering import Message
+from members import mailboxes
+from members.mailboxes import News, Report
 from members.models import Purpose
 
 MOST_TRIES = 6
@@ -69,6 +71,7 @@ def record_failures(outcomes: Sequence[Outcome], *, now: datetime) -> None:
             reason=Delivery.Reason.REFUSED,
             sent_at=None,
         )
+        _strike_off([o for o in failed if o.is_nobody], now=now)
         retry([o.message.delivery for o in failed if o.result is Result.RETRY], lease, now=now)
         _doubt([o.message.delivery for o in failed if o.result is Result.IN_DOUBT], lease, now=now)
 
@@ -118,6 +121,14 @@ def _doubt(deliveries: Sequence[Delivery], lease: int | None, *, now: datetime) 
             )
         else:
             _give_up(delivery, lease)
+
+
+def _strike_off(outcomes: Sequence[Outcome], *, now: datetime) -> None:
+    """Whose server said that there is no such address is not written to again."""
+    keys = [(o.message.member.email_key, o.detail) for o in outcomes]
+    reports = [Report(key, News.HARD, now, said) for key, said in keys if key]
+    if reports:
+        mailboxes.record(reports)
 
 
 def _give_up(delivery: Delivery, lease: int | None) -> None:

@@ -192,6 +192,7 @@ REST_FRAMEWORK = {
         "member": "300/m",
         "key": "6000/m",
         "address": "300/m",
+        "provider": "6000/m",  # A mail provider's events, from few addresses
         # Views that name them with `throttle_scope`
         "guess": "30/m",
         "export": "10/h",
@@ -270,6 +271,11 @@ EMAIL_TIMEOUT = 15
 if "EMAIL_BACKEND" in env:  # An anymail provider, e.g. anymail.backends.postmark.EmailBackend
     EMAIL_BACKEND = env.str("EMAIL_BACKEND")
 ANYMAIL = env.json("ANYMAIL", default={})
+# Whose events are heard at /api/v1/webhooks/email/…/: by default those of the provider in use.
+_, is_anymail, provider = EMAIL_BACKEND.partition("anymail.backends.")
+EMAIL_WEBHOOKS = env.list(
+    "EMAIL_WEBHOOKS", default=[provider.partition(".")[0]] if is_anymail else []
+)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Cairn <hello@cairn.example>")
 # A worker holds what it claimed for so long; afterwards others take over what it left.
 DELIVERY_LEASE_SECONDS = env.int("DELIVERY_LEASE_SECONDS", default=60)

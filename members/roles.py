@@ -53,6 +53,7 @@ MARKETER = {
     "members.survey": "view add change delete",
     "members.question": "view add change delete",
     "members.submission": "view",
+    "members.mailbox": "view change",
     "members.webhook": "view",
     "members.announcement": "view",
     "loyalty.account": "view",

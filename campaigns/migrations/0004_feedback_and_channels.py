@@ -22,12 +22,11 @@ def create(apps: Any, schema_editor: Any) -> None:
     roles.establish(apps)
 
 
-
 class Migration(migrations.Migration):
 
     dependencies = [
         ('campaigns', '0003_roles'),
-        ('members', '0002_first_rows'),
+        ('members', '0003_bounced_addresses'),
     ]
 
     operations = [
@@ -49,6 +48,11 @@ class Migration(migrations.Migration):
             name='resends',
             field=models.SmallIntegerField(db_default=0, help_text='Sent again in doubt, so that it may have arrived more than once.'),
         ),
+        migrations.AddField(
+            model_name='engagement',
+            name='event',
+            field=models.UUIDField(editable=False, help_text="The mail provider's event this comes from.", null=True),
+        ),
         migrations.AddIndex(
             model_name='delivery',
             index=models.Index(condition=models.Q(('sent_at__isnull', False)), fields=['channel', 'sent_at'], name='delivery_by_channel'),
@@ -56,6 +60,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='delivery',
             constraint=models.CheckConstraint(condition=models.Q(('resends__range', (0, 2))), name='delivery_resent_twice_at_most'),
+        ),
+        migrations.AddConstraint(
+            model_name='engagement',
+            constraint=models.UniqueConstraint(condition=models.Q(('event__isnull', False)), fields=('event',), name='engagement_recorded_once'),
         ),
         migrations.AddConstraint(
             model_name='channelstate',

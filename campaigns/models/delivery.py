@@ -157,9 +157,19 @@ class Engagement(models.Model):
     human_percent = models.SmallIntegerField(
         default=100, help_text="How likely a person did it, not a mail scanner."
     )
+    event = models.UUIDField(
+        null=True, editable=False, help_text="The mail provider's event this comes from."
+    )
 
     class Meta:
         triggers = [APPEND_ONLY]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["event"],
+                condition=Q(event__isnull=False),
+                name="engagement_recorded_once",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.delivery_id}"

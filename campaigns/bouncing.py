@@ -51,15 +51,13 @@ def judge(*, reason: str, said: str, words: Collection[str]) -> News | None:
     if is_told:
         return found
     plain = {re.sub(r"[^a-z0-9]", "", word.lower()) for word in words}
-    if plain & NEITHER:
+    if plain & NEITHER or _POLICY.search(said):
         return None
     if plain & SOFT:  # Permanent, for this message: the mailbox was full too long.
         return News.SOFT
-    if plain & HARD or reason == "invalid":
+    if plain & HARD or reason == "invalid" or _NOBODY.search(said):
         return News.HARD
-    if _POLICY.search(said) or reason == "other":
-        return None
-    return News.HARD if _NOBODY.search(said) else News.SOFT
+    return None if reason == "other" else News.SOFT
 
 
 def is_nobody(*, code: int, said: str) -> bool:

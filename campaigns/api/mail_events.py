@@ -56,7 +56,7 @@ MOST_EVENTS = 10_000
 DEEPEST = 6
 # Where providers say what kind of bounce it was, beside what django-anymail makes of it.
 WORDS = {
-    "type", "event", "bouncetype", "bouncesubtype", "subtype", "status", "severity", "error",
+    "type", "event", "bouncetype", "bouncesubtype", "subtype", "status", "error",
     "bounce_category", "delivery_status", "suppressionreason", "reason",
 }  # fmt: skip
 # Where they say that a program opened or clicked.
@@ -106,17 +106,18 @@ def _view(provider: str) -> Any:
     except (ImproperlyConfigured, ValueError) as error:  # A key is missing, or none.
         log.warning("webhook_not_set_up", provider=provider, why=str(error).partition("\n")[0])
         raise NotFound("There is no such mail provider here.") from error
-    signs = not view.warn_if_no_basic_auth and getattr(view, "webhook_key", "") is not None
-    if not signs and not view.basic_auth:
-        log.warning("webhook_not_set_up", provider=provider, why="WEBHOOK_SECRET is not set")
+    is_open = view.warn_if_no_basic_auth and not view.basic_auth
+    if is_open or getattr(view, "webhook_key", "") is None:
+        log.warning("webhook_not_set_up", provider=provider, why="there is no key or secret")
         raise NotFound("There is no such mail provider here.")
     return view
 
 
 def _event(said: Any, *, provider: str) -> Event | None:
     """One of django-anymail's events; None for those that are about nothing we keep."""
-    raw = dict(_flat(said.esp_event))
-    kind, news = _meaning(said, raw)
+    pairs = list(_flat(said.esp_event))
+    raw = dict(pairs)
+    kind, news = _meaning(said, pairs)
     if kind is None:
         return None
     metadata = said.metadata if isinstance(said.metadata, Mapping) else {}
@@ -137,7 +138,7 @@ def _event(said: Any, *, provider: str) -> Event | None:
     )
 
 
-def _meaning(said: Any, raw: Mapping[str, Any]) -> tuple[Kind | None, News | None]:
+def _meaning(said: Any, pairs: list[tuple[str, Any]]) -> tuple[Kind | None, News | None]:
     if said.event_type in Kind.values and said.event_type != Kind.BOUNCED:
         return Kind(said.event_type), None
     if said.event_type not in {"bounced", "rejected", "failed"}:
@@ -146,7 +147,8 @@ def _meaning(said: Any, raw: Mapping[str, Any]) -> tuple[Kind | None, News | Non
     if said.event_type == "rejected":
         # Not sent at all. It is about the address only if that is on the provider's own list.
         return (Kind.BOUNCED, News.HARD) if reason in {"bounced", "invalid"} else (None, None)
-    words = {value for name, value in raw.items() if name in WORDS and isinstance(value, str)}
+    raw = dict(pairs)
+    words = {value for name, value in pairs if name in WORDS and isinstance(value, str)}
     if raw.get("hard_bounce") is True:
         words.add("hardbounce")
     if word := SPARKPOST.get(str(raw.get("bounce_class"))):

@@ -16,7 +16,7 @@ from campaigns.api import mail_events
 from config.errors import NotFound
 
 
-class RecordedOut(serializers.Serializer[Any]):
+class HeardOut(serializers.Serializer[Any]):
     recorded = serializers.IntegerField(help_text="Facts that were new.")
 
 
@@ -38,7 +38,7 @@ class EmailEvents(APIView):
             "application/json": OpenApiTypes.ANY,
             "application/x-www-form-urlencoded": OpenApiTypes.OBJECT,
         },
-        responses=RecordedOut,
+        responses=HeardOut,
     )
     def post(self, request: Request, provider: str) -> Response:
         # The raw request: a signature is over bytes, and no two providers have one format.

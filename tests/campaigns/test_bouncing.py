@@ -51,6 +51,9 @@ def test_words_of_the_mail_server_decide(said: str, news: News | None) -> None:
         ("bounced", ["bounce", "blocked"], None),  # SendGrid
         ("bounced", ["user unknown"], HARD),  # Mailjet
         ("invalid", [], HARD),
+        ("bounced", ["email.bounced", "Permanent"], HARD),  # Resend
+        ("other", ["failed", "espblock"], None),  # Mailgun
+        ("bounced", ["failed", "suppress-bounce"], HARD),
         ("spam", ["hard_bounce"], None),
         ("blocked", [], None),
         ("other", [], None),
@@ -61,6 +64,12 @@ def test_words_of_the_provider_decide_where_the_server_was_silent(
     reason: str, words: list[str], news: News | None
 ) -> None:
     assert bouncing.judge(reason=reason, said="", words=words) == news
+
+
+@pytest.mark.parametrize("word", ["hard_bounce", "soft_bounce"])
+def test_mail_refused_for_what_it_said_is_no_bounce_of_the_address(word: str) -> None:
+    said = "550 rejected by our content policy"
+    assert bouncing.judge(reason="bounced", said=said, words=[word]) is None
 
 
 @pytest.mark.parametrize(

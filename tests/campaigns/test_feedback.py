@@ -94,7 +94,7 @@ def test_event_told_again_changes_nothing(member: Member) -> None:
 
 def test_same_id_of_another_provider_is_another_event(member: Member) -> None:
     row = scenes.delivery(member)
-    same = {"identity": ("1",), "of": row}
+    same: dict[str, Any] = {"identity": ("1",), "of": row}
     assert tell(event("delivered", **same), event("delivered", provider="brevo", **same)) == 2
 
 

@@ -123,6 +123,10 @@ def test_provider_that_could_not_be_checked_is_not_set_up(provider: str, setting
     assert problem(tell(provider, bounce(), **BASIC)) == (404, "not_found")
 
 
+def test_provider_that_signs_needs_its_key_beside_the_password() -> None:
+    assert problem(tell("mandrill", bounce(), **BASIC)) == (404, "not_found")
+
+
 def test_key_that_is_none_is_not_set_up(settings: Any) -> None:
     settings.ANYMAIL = {"SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY": "no key"}
     assert problem(tell("sendgrid", [], **BASIC)) == (404, "not_found")

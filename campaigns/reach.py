@@ -7,7 +7,10 @@ from members import consents
 from members.models import Channel, Purpose
 
 _REACHABLE = {
-    Channel.EMAIL: "m.email_key IS NOT NULL",
+    Channel.EMAIL: (
+        "(m.email_key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM members_mailbox b"
+        " WHERE b.email_key = m.email_key AND b.unreachable_since IS NOT NULL))"
+    ),
     Channel.SMS: "m.phone IS NOT NULL",
     Channel.PUSH: (
         "EXISTS (SELECT 1 FROM members_device d WHERE d.member_id = m.id AND d.refused_at IS NULL)"
@@ -18,7 +21,7 @@ _REACHABLE = {
 
 
 def reachable_sql(*, channel: str) -> str:
-    """True where there is an address, a number or a device."""
+    """True where there is an address that takes mail, a number or a device."""
     return _REACHABLE[Channel(channel)]
 
 

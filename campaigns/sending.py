@@ -3,13 +3,12 @@
 The row is the queue. A worker claims a batch (`SKIP LOCKED`, a lease numbered from a sequence, the
 database's clock), renders it, passes the last gate, marks each chunk as being sent *before* it
 calls the provider, and records the outcome only while the lease is still its own. A reaper takes
-over what a dead worker left: a claim goes back to planned; a message in doubt follows its
-channel's rule: sent again where that cannot double, otherwise `unknown`.
+over what a dead worker left: a claim goes back to planned, what was being sent is in doubt.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -17,16 +16,14 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 
-from campaigns import entries, objections, rendering
+from campaigns import entries, objections, pacing, rendering, settling
 from campaigns.channels import CARRIERS
-from campaigns.channels.contract import Carrier, Outcome, Result, Unreachable
+from campaigns.channels.contract import Carrier, Result, Unreachable
 from campaigns.models import Campaign, Delivery
 from campaigns.rendering import Message
 from members.models import Channel
 
 BATCH = 200
-MOST_TRIES = 6
-FIRST_RETRY = timedelta(minutes=1)
 
 log = structlog.get_logger(__name__)
 
@@ -51,13 +48,16 @@ def send_due(
     lease = batch[0].lease
     for pk, why in failed.items():
         log.warning("rendering_failed", delivery=pk, why=why)
-    _settle(list(failed), lease, state=Delivery.State.FAILED, reason=Delivery.Reason.RENDERING)
+    settling.settle(
+        list(failed), lease, state=Delivery.State.FAILED, reason=Delivery.Reason.RENDERING
+    )
     carrier = carrier or CARRIERS[channel]()
     by_id = {message.delivery.pk: message for message in messages}
     if carrier.is_transactional:
         with transaction.atomic():
             cleared = [by_id[d.pk] for d in _gate(list(messages), lease, now=now)]
-            return Sent(len(batch), _send_chunks(carrier, cleared, now=now))
+            results = _send_chunks(carrier, cleared, now=now)
+            return Sent(len(batch), results.count(Result.SENT))
     with transaction.atomic():
         cleared = [by_id[d.pk] for d in _gate(list(messages), lease, now=now)]
     if not cleared:
@@ -66,23 +66,30 @@ def send_due(
         carrier.open()
     except Unreachable as error:
         log.warning("channel_unreachable", channel=channel, why=str(error))
-        _retry([message.delivery for message in cleared], lease, now=now)
+        settling.put_off([message.delivery.pk for message in cleared], lease, now=now)
+        pacing.note(channel=channel, results=[Result.RETRY], now=now)
         return Sent(len(batch), 0)
     try:
-        return Sent(len(batch), _send_chunks(carrier, cleared, now=now))
+        results = _send_chunks(carrier, cleared, now=now)
     finally:
         carrier.close()
+    pacing.note(channel=channel, results=results, now=now)
+    return Sent(len(batch), results.count(Result.SENT))
 
 
 def claim(*, channel: str, now: datetime, limit: int) -> list[Delivery]:
-    """Take due deliveries of live campaigns for this worker, for as long as the lease lasts."""
-    with connection.cursor() as cursor:
+    """Take due deliveries of live campaigns for this worker, for as long as the lease lasts; none
+    while the channel's provider fails, no more than its rate allows."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        most = pacing.allowance(channel=channel, most=limit, now=now)
+        if not most:
+            return []
         cursor.execute(
             _CLAIM,
             {
                 "channel": channel,
                 "now": now,
-                "n": limit,
+                "n": most,
                 "seconds": settings.DELIVERY_LEASE_SECONDS,
             },
         )
@@ -94,10 +101,11 @@ def claim(*, channel: str, now: datetime, limit: int) -> list[Delivery]:
 
 
 def reap() -> int:
-    """Take over what dead workers left behind; returns how many deliveries it concerned."""
+    """Take over what dead workers left behind: a claim goes back to planned, what was being sent
+    is in doubt. Returns how many deliveries it concerned."""
     resend = [name for name, carrier in CARRIERS.items() if carrier().resends_in_doubt]
     with connection.cursor() as cursor:
-        cursor.execute(_REAP, {"resend": resend})
+        cursor.execute(_REAP, {"resend": resend, "most": Delivery.MOST_RESENDS})
         rows = cursor.fetchall()
     for state, count in rows:
         log.warning("lease_expired", now=state, deliveries=count)
@@ -122,18 +130,20 @@ def _gate(messages: Sequence[Message], lease: int | None, *, now: datetime) -> l
     """Pass the last gate and write what it decided; returns the deliveries cleared to go."""
     gate = objections.judge([message.delivery for message in messages], now=now)
     for pk, (reason, beaten_by) in gate.objected.items():
-        _settle([pk], lease, state=Delivery.State.OBJECTED, reason=reason, beaten_by_id=beaten_by)
-    _settle(gate.expired, lease, state=Delivery.State.EXPIRED, reason=Delivery.Reason.LATE)
+        settling.settle(
+            [pk], lease, state=Delivery.State.OBJECTED, reason=reason, beaten_by_id=beaten_by
+        )
+    settling.settle(gate.expired, lease, state=Delivery.State.EXPIRED, reason=Delivery.Reason.LATE)
     # What goes back was not tried: a night of waiting must not use up the tries of the morning.
     again: dict[str, Any] = {"state": Delivery.State.PLANNED, "tries": F("tries") - 1}
     for pk, until in gate.postponed.items():
         clash = gate.clashes.get(pk)
         lost: dict[str, Any] = {"beaten_by_id": clash.beaten_by} if clash else {}
-        _settle([pk], lease, **again, due_at=until, **lost)
+        settling.settle([pk], lease, **again, due_at=until, **lost)
     objections.remember(gate, now=now)
-    _settle(gate.put_back, lease, **again)
+    settling.settle(gate.put_back, lease, **again)
     for pk, channel in gate.rerouted.items():
-        _settle([pk], lease, **again, channel=channel)
+        settling.settle([pk], lease, **again, channel=channel)
     Delivery.objects.filter(
         pk__in=[delivery.pk for delivery in gate.cleared],
         lease=lease,
@@ -142,93 +152,25 @@ def _gate(messages: Sequence[Message], lease: int | None, *, now: datetime) -> l
     return gate.cleared
 
 
-def _send_chunks(carrier: Carrier, messages: Sequence[Message], *, now: datetime) -> int:
+def _send_chunks(carrier: Carrier, messages: Sequence[Message], *, now: datetime) -> list[Result]:
     """Send chunk by chunk. One commit per chunk says that the last one went out and the next one
     is about to: the attempt is always written before the call."""
     sent: list[int] = []
-    total = 0
-    for chunk in _chunks(messages, carrier.chunk):
-        ours = _advance(sent, chunk)
+    results: list[Result] = []
+    for start in range(0, len(messages), carrier.chunk):
+        if pacing.is_hopeless(results):
+            rest = [message.delivery.pk for message in messages[start:]]
+            settling.put_off(rest, messages[0].delivery.lease, now=now)
+            break
+        chunk = messages[start : start + carrier.chunk]
+        ours = settling.advance(sent, chunk)
         outcomes = carrier.send([m for m in chunk if m.delivery.pk in ours], now=now)
         sent = [o.message.delivery.pk for o in outcomes if o.result is Result.SENT]
-        total += len(sent)
-        _record_failures(outcomes, now=now)
+        results += [outcome.result for outcome in outcomes]
+        settling.record_failures(outcomes, now=now)
     if messages:
-        _settle(sent, messages[0].delivery.lease, state=Delivery.State.SENT)
-    return total
-
-
-def _advance(sent: Sequence[int], chunk: Sequence[Message]) -> set[int]:
-    """Record what was sent and mark what is next; only what is still ours may be sent."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _ADVANCE,
-            {
-                "sent": list(sent),
-                "next": [message.delivery.pk for message in chunk],
-                "lease": chunk[0].delivery.lease,
-                "seconds": settings.DELIVERY_LEASE_SECONDS,
-            },
-        )
-        return {pk for pk, state in cursor.fetchall() if state == Delivery.State.SENDING}
-
-
-def _record_failures(outcomes: Sequence[Outcome], *, now: datetime) -> None:
-    failed = [outcome for outcome in outcomes if outcome.result is not Result.SENT]
-    for outcome in failed:
-        log.info(
-            "not_sent",
-            delivery=outcome.message.delivery.pk,
-            result=outcome.result.value,
-            why=outcome.detail,
-        )
-    if failed:
-        lease = failed[0].message.delivery.lease
-        _settle(
-            [o.message.delivery.pk for o in failed if o.result is Result.REFUSED],
-            lease,
-            state=Delivery.State.FAILED,
-            reason=Delivery.Reason.REFUSED,
-            sent_at=None,
-        )
-        _settle(
-            [o.message.delivery.pk for o in failed if o.result is Result.IN_DOUBT],
-            lease,
-            state=Delivery.State.UNKNOWN,
-            reason=Delivery.Reason.IN_DOUBT,
-        )
-        _retry([o.message.delivery for o in failed if o.result is Result.RETRY], lease, now=now)
-
-
-def _retry(deliveries: Sequence[Delivery], lease: int | None, *, now: datetime) -> None:
-    """Try later, with growing pauses; after the last try the delivery has failed."""
-    for delivery in deliveries:
-        if delivery.tries >= MOST_TRIES:
-            _settle(
-                [delivery.pk],
-                lease,
-                state=Delivery.State.FAILED,
-                reason=Delivery.Reason.TRIES,
-                sent_at=None,
-            )
-        else:
-            due_at = now + FIRST_RETRY * 2 ** (delivery.tries - 1)
-            _settle([delivery.pk], lease, state=Delivery.State.PLANNED, due_at=due_at, sent_at=None)
-
-
-def _settle(ids: Sequence[int], lease: int | None, *, state: str, **fields: object) -> None:
-    """Record where the lease is still ours; a fence against a worker that woke up late."""
-    if ids:
-        Delivery.objects.filter(
-            pk__in=ids,
-            lease=lease,
-            state__in=(Delivery.State.CLAIMED, Delivery.State.SENDING),
-        ).update(state=state, leased_until=None, **fields)
-
-
-def _chunks(messages: Sequence[Message], size: int) -> Iterator[Sequence[Message]]:
-    for start in range(0, len(messages), size):
-        yield messages[start : start + size]
+        settling.settle(sent, messages[0].delivery.lease, state=Delivery.State.SENT)
+    return results
 
 
 _CLAIM = """
@@ -247,28 +189,20 @@ UPDATE campaigns_delivery d
  WHERE d.id = due.id
 RETURNING d.id
 """
-_ADVANCE = """
-UPDATE campaigns_delivery
-   SET state = CASE state WHEN 'claimed' THEN 'sending' ELSE 'sent' END,
-       leased_until = CASE state WHEN 'claimed'
-                      THEN clock_timestamp() + make_interval(secs => %(seconds)s) END
- WHERE lease = %(lease)s
-   AND (id = ANY(%(next)s) AND state = 'claimed' OR id = ANY(%(sent)s) AND state = 'sending')
-RETURNING id, state
-"""
 _REAP = """
 WITH dead AS MATERIALIZED (
-    SELECT id FROM campaigns_delivery
-     WHERE state IN ('claimed', 'sending') AND leased_until < clock_timestamp()
-     ORDER BY id FOR UPDATE SKIP LOCKED
+    SELECT d.id,
+           d.state = 'claimed' OR d.channel = ANY(%(resend)s) AS is_harmless,
+           c.purpose = 'service' AND d.resends < %(most)s AS may_double
+      FROM campaigns_delivery d JOIN campaigns_campaign c ON c.id = d.campaign_id
+     WHERE d.state IN ('claimed', 'sending') AND d.leased_until < clock_timestamp()
+     ORDER BY d.id FOR UPDATE OF d SKIP LOCKED
 ), taken AS (
     UPDATE campaigns_delivery d
-       SET state = CASE WHEN d.state = 'claimed' OR d.channel = ANY(%(resend)s) THEN 'planned'
-                        ELSE 'unknown' END,
-           reason = CASE WHEN d.state = 'claimed' OR d.channel = ANY(%(resend)s) THEN ''
-                         ELSE 'in_doubt' END,
-           sent_at = CASE WHEN d.state = 'claimed' OR d.channel = ANY(%(resend)s) THEN NULL
-                          ELSE d.sent_at END,
+       SET state = CASE WHEN is_harmless OR may_double THEN 'planned' ELSE 'unknown' END,
+           reason = CASE WHEN is_harmless OR may_double THEN '' ELSE 'in_doubt' END,
+           sent_at = CASE WHEN is_harmless OR may_double THEN NULL ELSE d.sent_at END,
+           resends = d.resends + CASE WHEN is_harmless THEN 0 WHEN may_double THEN 1 ELSE 0 END,
            lease = NULL, leased_until = NULL
       FROM dead WHERE d.id = dead.id
     RETURNING d.state

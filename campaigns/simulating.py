@@ -25,10 +25,12 @@ from campaigns import (
     triggers,
     versions,
 )
-from campaigns.channels.contract import Outcome, Result
-from campaigns.models import Campaign, ContactCap, Delivery, Journey
+from campaigns.channels import CARRIERS
+from campaigns.channels.contract import Carrier, Outcome, Result
+from campaigns.models import Campaign, ChannelState, ContactCap, Delivery, Journey
 from campaigns.rendering import Message
 from config.errors import Invalid, NotFound
+from members.models import Channel
 
 MOST_DAYS = 400
 STEP = timedelta(hours=1)
@@ -106,6 +108,8 @@ def _begin(code: str, *, now: datetime, is_next: bool) -> None:
             raise NotFound(f"No next version of '{code}' is written.")
         launching.check(draft, now=now)
         versions.adopt(campaign, draft)
+    # A minute of the wall is an instant here: rates and failing providers have no say.
+    ChannelState.objects.update(max_per_minute=None, failures=0, open_until=None)
     if campaign.state == Campaign.State.DRAFT:
         launching.check(campaign, now=now)
     if campaign.state != Campaign.State.LIVE:
@@ -117,7 +121,9 @@ def _begin(code: str, *, now: datetime, is_next: bool) -> None:
 
 
 def _play(*, start: datetime, end: datetime) -> None:
-    post = {channel: _Nowhere() for channel in sending.CHANNELS}
+    post: dict[str, Carrier] = {channel: _Nowhere() for channel in sending.CHANNELS}
+    # A call is a row, and rows of today are what a desk's seats are counted by.
+    post[Channel.PEOPLE] = CARRIERS[Channel.PEOPLE]()
     now, before = start, start
     while True:
         shadowing.queue_interactions(after=before, until=now)

@@ -110,16 +110,32 @@ def is_web_address(url: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.netloc) and len(url) <= LONGEST_URL
 
 
-def _likelihood(delivery: Delivery, *, now: datetime, agent: str, is_head: bool) -> int:
-    """How likely a person clicked, in percent."""
-    if is_head or not agent or any(word in agent.lower() for word in _ROBOTS):
+def link_id(url: str) -> int | None:
+    """The link that an address in a message of ours stands for."""
+    before = f"{settings.PUBLIC_URL}/m/c/"
+    try:
+        return _ids(url.removeprefix(before), letter="c")[1] if url.startswith(before) else None
+    except (NotFound, IndexError):
+        return None
+
+
+def likelihood(*, agent: str, waited: timedelta | None, is_told: bool = True) -> int:
+    """How likely a person opened or clicked, in percent, so long after it was sent; `is_told`:
+    whether it is known with which program."""
+    if is_told and (not agent or any(word in agent.lower() for word in _ROBOTS)):
         return 0
-    if delivery.sent_at is not None and now - delivery.sent_at < SCANNER_WINDOW:
-        return 10
+    return 10 if waited is not None and waited < SCANNER_WINDOW else 95
+
+
+def _likelihood(delivery: Delivery, *, now: datetime, agent: str, is_head: bool) -> int:
+    waited = now - delivery.sent_at if delivery.sent_at else None
+    percent = likelihood(agent="" if is_head else agent, waited=waited)
+    if percent < LIKELY:
+        return percent
     others = Engagement.objects.filter(
         delivery=delivery, kind=Engagement.Kind.CLICKED, at__gt=now - SCANNER_WINDOW
     )
-    return 20 if others.exists() else 95
+    return 20 if others.exists() else percent
 
 
 def _url(letter: str, ids: str) -> str:

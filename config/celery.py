@@ -33,6 +33,7 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "send inbox": every(5, "campaigns.tasks.send", "inbox"),
     "send push": every(5, "campaigns.tasks.send", "push"),
     "send email": every(5, "campaigns.tasks.send", "email"),
+    "send sms": every(5, "campaigns.tasks.send", "sms"),
     "send people": every(5, "campaigns.tasks.send", "people"),
     "withdraw calls": every(15, "campaigns.tasks.withdraw"),
     "reap leases": every(15, "campaigns.tasks.reap"),

@@ -48,6 +48,9 @@ ANNOUNCEMENTS = """
     SELECT state, count(*) FROM members_announcement
      WHERE state IN ('planned', 'failed') GROUP BY state ORDER BY state
 """
+PAUSED_CHANNELS = """
+    SELECT channel, coalesce(open_until > now(), false)::int FROM campaigns_channelstate
+"""
 UNANSWERED = "SELECT count(*) FROM members_unansweredinteraction"
 
 
@@ -121,6 +124,7 @@ class _Queues:
         is_up = GaugeMetricFamily("cairn_database_up", "Whether the database answers.", value=0)
         try:
             ages = oldest_due_seconds()
+            paused = dict(_rows(PAUSED_CHANNELS))
             counts = cache.get_or_set("metrics:counts", _counts, COUNTS_KEPT_SECONDS)
         except (DatabaseError, InterfaceError):
             yield is_up
@@ -129,6 +133,7 @@ class _Queues:
         is_up.add_metric([], 1)
         yield is_up
         yield _family("cairn_oldest_due_seconds", "Age of the oldest row due.", "queue", ages)
+        yield _family("cairn_channel_paused", "Whether its provider fails.", "channel", paused)
         yield _family("cairn_rows", "Rows by table and state.", "rows", counts or {})
 
 

@@ -192,6 +192,7 @@ REST_FRAMEWORK = {
         "member": "300/m",
         "key": "6000/m",
         "address": "300/m",
+        "provider": "6000/m",  # A mail provider's events, from few addresses
         # Views that name them with `throttle_scope`
         "guess": "30/m",
         "export": "10/h",
@@ -260,7 +261,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 APPEND_SLASH = True
 
-# --- E-mail and push --------------------------------------------------------------------------
+# --- E-mail, push and SMS ---------------------------------------------------------------------
 if "EMAIL_URL" in env:
     vars().update(env.email("EMAIL_URL"))
 else:  # Nothing leaves this machine: every mail is a file that can be looked at.
@@ -270,6 +271,11 @@ EMAIL_TIMEOUT = 15
 if "EMAIL_BACKEND" in env:  # An anymail provider, e.g. anymail.backends.postmark.EmailBackend
     EMAIL_BACKEND = env.str("EMAIL_BACKEND")
 ANYMAIL = env.json("ANYMAIL", default={})
+# Whose events are heard at /api/v1/webhooks/email/…/: by default those of the provider in use.
+_, is_anymail, provider = EMAIL_BACKEND.partition("anymail.backends.")
+EMAIL_WEBHOOKS = env.list(
+    "EMAIL_WEBHOOKS", default=[provider.partition(".")[0]] if is_anymail else []
+)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Cairn <hello@cairn.example>")
 # A worker holds what it claimed for so long; afterwards others take over what it left.
 DELIVERY_LEASE_SECONDS = env.int("DELIVERY_LEASE_SECONDS", default=60)
@@ -277,6 +283,17 @@ DELIVERY_LEASE_SECONDS = env.int("DELIVERY_LEASE_SECONDS", default=60)
 EMAIL_PROVIDER_DEDUPLICATES = env.bool("EMAIL_PROVIDER_DEDUPLICATES", default=False)
 FIREBASE_CREDENTIALS = env.str("FIREBASE_CREDENTIALS", default="")
 PUSH_LOG = STATE_DIR / "push.log"
+SMS_PROVIDER = env.str("SMS_PROVIDER", default="")  # "twilio", or nobody: a log file
+TWILIO_ACCOUNT_SID = env.str("TWILIO_ACCOUNT_SID", default="")
+TWILIO_AUTH_TOKEN = env.str("TWILIO_AUTH_TOKEN", default="")
+TWILIO_FROM = env.str("TWILIO_FROM", default="")  # A number of ours, or a messaging service (MG…)
+SMS_LOG = STATE_DIR / "sms.log"
+if SMS_PROVIDER not in {"", "twilio"}:
+    raise ImproperlyConfigured("SMS_PROVIDER is 'twilio' or not set.")
+if SMS_PROVIDER and not (TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN and TWILIO_FROM):
+    raise ImproperlyConfigured(
+        "SMS_PROVIDER needs TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_FROM."
+    )
 # May webhooks lead into our own network? In production they may not, unless this says so.
 WEBHOOK_PRIVATE_ADDRESSES = env.bool("WEBHOOK_PRIVATE_ADDRESSES", default=not IS_PRODUCTION)
 GEOCODER = env.str("GEOCODER", default="")  # A geopy geocoder's name, e.g. "nominatim"

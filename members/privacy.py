@@ -21,7 +21,7 @@ from django.db.models import Q
 from django.db.models.functions import Cast
 
 from members import announcing, joining, signing_in
-from members.models import ErasedContact, IdempotencyKey, Member, User
+from members.models import ErasedContact, IdempotencyKey, Mailbox, Member, User
 
 # Rows that lead to a member but are not theirs to have: a queue, what somebody may do as staff.
 NOT_EXPORTED = {
@@ -42,6 +42,9 @@ def export(*, member: Member) -> dict[str, Any]:
     for model, path in tables().items():
         rows = model._default_manager.filter(_is_of(people, model, path)).order_by("pk")
         everything[model._meta.label_lower] = [_row(row) for row in rows]
+    addresses = [row.email_key for row in people if row.email_key]
+    mailboxes = Mailbox.objects.filter(pk__in=addresses)  # By address, not by member.
+    everything["members.mailbox"] = [_row(row) for row in mailboxes]
     return {table: rows for table, rows in sorted(everything.items()) if rows}
 
 
@@ -74,6 +77,7 @@ def erase(*, member: Member, now: datetime) -> None:
                 _forget_files(rows)
                 rows.delete()
         announcing.say_erased(member_id=member.pk, now=now)
+        Mailbox.objects.filter(pk=locked.email_key or "").delete()
         IdempotencyKey.objects.filter(caller=f"member:{member.pk}").delete()
         _forget_positions(member.pk)
         _forget_words(member.pk)

@@ -109,6 +109,7 @@ FIRST_ROWS = (
     "loyalty.migrations.0002_place_box_and_first_rules",
     "campaigns.migrations.0002_policies_and_lease",
     "campaigns.migrations.0003_roles",
+    "campaigns.migrations.0004_feedback_and_channels",
 )
 
 

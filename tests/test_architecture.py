@@ -30,7 +30,7 @@ PURE = {
 }  # fmt: skip
 ORM = {"django.db", "django.apps", *(f"{floor}.models" for floor in FLOORS)}
 CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "monotonic", "localtime", "gmtime"}
-OPTIONAL = {"firebase_admin"}
+OPTIONAL = {"firebase_admin", "twilio"}
 JUNK_DRAWERS = {"utils", "common", "helpers", "base", "services", "managers"}
 
 Rule = Callable[[str, ast.Module], Iterator[str]]

@@ -1,14 +1,19 @@
-"""How much a member can bear: caps over all campaigns, and the hours nobody is disturbed in."""
+"""How much a member can bear: caps over all campaigns, and the hours nobody is disturbed in. And
+how much a channel can: its rate, and whether its provider fails."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from campaigns.models import ContactCap, QuietHours
+from campaigns import pacing
+from campaigns.models import ChannelState, ContactCap, QuietHours
 from config.admin.columns import shown
 from config.admin.rows import Admin
 from members.models import Channel
@@ -64,6 +69,43 @@ class QuietHoursAdmin(Admin):
             f"No {hours.purpose} {_listed(hours.channels, 'or')} from {hours.starts:%H:%M} to"
             f" {hours.ends:%H:%M}{overnight}, on the member's clock"
         )
+
+
+@admin.register(ChannelState)
+class ChannelStateAdmin(Admin):
+    list_display = ("channel", "rate", "standing")
+    fields = ("channel", "max_per_minute", "price", "standing")
+    readonly_fields = ("channel", "standing")
+    actions = ("try_now",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.action(description="Try again now", permissions=["change"])
+    def try_now(self, request: HttpRequest, queryset: QuerySet[ChannelState]) -> None:
+        for state in queryset:
+            pacing.close(channel=state.channel)
+            self.log_change(request, state, "Try again now")
+        messages.success(request, "What is due goes out at the next tick.")
+
+    @shown(description="rate")
+    def rate(self, state: ChannelState) -> str:
+        rate = state.max_per_minute
+        return f"at most {rate:,} a minute" if rate else "as fast as it goes"
+
+    @shown(
+        description="state",
+        label={"goes": "success", "fails": "warning", "waits": "danger"},
+    )
+    def standing(self, state: ChannelState) -> tuple[str, str]:
+        """The provider's, and until when nothing is tried."""
+        if state.open_until is not None and state.open_until > timezone.now():
+            until = timezone.localtime(state.open_until)
+            return "waits", f"fails; tried again at {until:%H:%M}"
+        return ("fails", "fails; tried with each batch") if state.failures else ("goes", "goes")
 
 
 def _listed(channels: Iterable[str], word: str) -> str:

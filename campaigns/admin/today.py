@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from campaigns import tasks_for_people, why
 from campaigns.admin import wording
-from campaigns.models import Campaign, StaffTask
+from campaigns.models import Campaign, ChannelState, StaffTask
 from config.admin.contributions import (
     Figure,
     Panel,
@@ -73,6 +73,14 @@ def calling(user: User, now: datetime) -> Iterator[Step]:
 def campaigning(user: User, now: datetime) -> Iterator[Step]:
     if not user.has_perm("campaigns.change_campaign"):
         return
+    for state in ChannelState.objects.filter(open_until__gt=now):
+        yield Step(
+            text=f"Nothing goes out by {state}",
+            note="The provider takes nothing. What is due waits, and expires if this lasts.",
+            link=reverse("admin:campaigns_channelstate_changelist"),
+            icon="network_check",
+            is_urgent=True,
+        )
     for campaign in Campaign.objects.filter(state=State.PAUSED)[:MOST_DRAFTS]:
         yield Step(
             text=f"{campaign.name} is paused",

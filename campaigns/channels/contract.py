@@ -18,11 +18,13 @@ class Result(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one message; `detail` is the provider's word."""
+    """What became of one message; `detail` is the provider's word, `is_nobody`: there is no such
+    address, says its server."""
 
     message: Message
     result: Result
     detail: str = ""
+    is_nobody: bool = False
 
 
 class Carrier(Protocol):

@@ -6,6 +6,7 @@ one whose sender died, or whose server fell silent after the text had left.
 """
 
 import contextlib
+import re
 import smtplib
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,8 +20,12 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.utils import timezone
 from django.utils.encoding import punycode
 
+from campaigns import bouncing
 from campaigns.channels.contract import Outcome, Result, Unreachable
 from campaigns.rendering import Message
+
+METADATA = "delivery"
+_MESSAGE_ID = re.compile(r"<?delivery-([1-9]\d{0,17})@([^<>@\s]+)>?")
 
 
 class Email:
@@ -76,7 +81,7 @@ class Email:
             mail.connection = self._connection
             mail.send()
         except (smtplib.SMTPRecipientsRefused, AnymailRecipientsRefused) as error:
-            return Outcome(message, _refusal(error), str(error)[:200])
+            return Outcome(message, _refusal(error), str(error)[:200], _says_nobody(error))
         except smtplib.SMTPResponseException as error:
             permanent = 500 <= error.smtp_code < 600
             return Outcome(message, Result.REFUSED if permanent else Result.RETRY, str(error)[:200])
@@ -91,9 +96,8 @@ class Email:
 
 def build(message: Message, *, now: datetime) -> EmailMultiAlternatives:
     """The e-mail of a message: text and HTML parts, and the headers providers look for."""
-    host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
     headers = {
-        "Message-ID": f"<delivery-{message.delivery.pk}@{host}>",
+        "Message-ID": f"<delivery-{message.delivery.pk}@{_host()}>",
         "Date": timezone.localtime(now).strftime("%a, %d %b %Y %H:%M:%S %z"),
         "X-Cairn-Campaign": message.delivery.campaign.code,
     }
@@ -109,7 +113,19 @@ def build(message: Message, *, now: datetime) -> EmailMultiAlternatives:
         headers=headers,
     )
     mail.attach_alternative(message.email_html(), "text/html")
+    # What a provider's events name the message by; django-anymail passes it on.
+    mail.metadata = {METADATA: str(message.delivery.pk)}  # type: ignore[attr-defined]
     return mail
+
+
+def delivery_id(*, message_id: str) -> int | None:
+    """The delivery that a Message-ID of ours names."""
+    found = _MESSAGE_ID.fullmatch(message_id)
+    return int(found[1]) if found and found[2] == _host() else None
+
+
+def _host() -> str:
+    return urlsplit(settings.PUBLIC_URL).hostname or "localhost"
 
 
 def _refusal(error: Exception) -> Result:
@@ -119,3 +135,12 @@ def _refusal(error: Exception) -> Result:
         codes = [code for code, _ in recipients.values()]
         return Result.REFUSED if any(500 <= code < 600 for code in codes) else Result.RETRY
     return Result.REFUSED
+
+
+def _says_nobody(error: Exception) -> bool:
+    """Whether the mail server said that there is no such address."""
+    recipients = getattr(error, "recipients", None)
+    return isinstance(recipients, dict) and any(
+        bouncing.is_nobody(code=code, said=said.decode("utf-8", "replace"))
+        for code, said in recipients.values()
+    )

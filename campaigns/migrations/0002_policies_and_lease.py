@@ -1,4 +1,5 @@
-"""How much a member bears until the marketer says otherwise, and the fence of the senders."""
+"""How much a member bears until the marketer says otherwise, the channels, and the fence of the
+senders."""
 
 from datetime import time
 from typing import Any
@@ -10,6 +11,10 @@ def create(apps: Any, schema_editor: Any) -> None:
     channels = ["email", "push", "sms"]
     apps.get_model("campaigns", "ContactCap").objects.create(
         name="Two a week", channels=channels, max_messages=2, window_days=7
+    )
+    state = apps.get_model("campaigns", "ChannelState")
+    state.objects.bulk_create(
+        state(channel=channel) for channel in ("email", "push", "sms", "inbox", "people")
     )
     apps.get_model("campaigns", "QuietHours").objects.create(
         name="Nights", channels=channels, starts=time(21, 0), ends=time(8, 0)

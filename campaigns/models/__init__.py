@@ -2,6 +2,7 @@
 
 from .audience import Audience
 from .campaign import Campaign, CampaignVersion, Link, Step, Variant
+from .channel import ChannelState
 from .delivery import Delivery, Engagement, InboxMessage, Objection
 from .desk import Desk
 from .journey import Journey
@@ -14,6 +15,7 @@ __all__ = [
     "Audience",
     "Campaign",
     "CampaignVersion",
+    "ChannelState",
     "ContactCap",
     "Delivery",
     "Desk",

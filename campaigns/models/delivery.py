@@ -43,6 +43,7 @@ class Delivery(models.Model):
         IN_DOUBT = "in_doubt", "the sender died while sending"
 
     OPEN = (State.PLANNED, State.CLAIMED, State.SENDING)
+    MOST_RESENDS = 2
 
     journey = models.ForeignKey(
         "campaigns.Journey", on_delete=models.CASCADE, related_name="deliveries", db_index=False
@@ -77,6 +78,9 @@ class Delivery(models.Model):
     lease = models.BigIntegerField(null=True, help_text="Fence: only this claim may record.")
     leased_until = models.DateTimeField(null=True, help_text="By the database's clock.")
     tries = models.SmallIntegerField(default=0)
+    resends = models.SmallIntegerField(
+        db_default=0, help_text="Sent again in doubt, so that it may have arrived more than once."
+    )
     sent_at = models.DateTimeField(
         null=True, help_text="Set when cleared to go: from then on it counts against the caps."
     )
@@ -104,6 +108,11 @@ class Delivery(models.Model):
             ),
             models.Index(fields=["campaign", "state"], name="delivery_by_campaign"),
             models.Index(fields=["member", "sent_at"], name="delivery_by_member"),
+            models.Index(
+                fields=["channel", "sent_at"],
+                condition=Q(sent_at__isnull=False),
+                name="delivery_by_channel",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -116,6 +125,9 @@ class Delivery(models.Model):
             models.CheckConstraint(
                 condition=~Q(state="objected") | ~Q(reason=""),
                 name="delivery_objected_has_a_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(resends__range=(0, 2)), name="delivery_resent_twice_at_most"
             ),
         ]
 
@@ -182,9 +194,19 @@ class Engagement(models.Model):
     human_percent = models.SmallIntegerField(
         default=100, help_text="How likely a person did it, not a mail scanner."
     )
+    event = models.UUIDField(
+        null=True, editable=False, help_text="The mail provider's event this comes from."
+    )
 
     class Meta:
         triggers = [APPEND_ONLY]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["event"],
+                condition=Q(event__isnull=False),
+                name="engagement_recorded_once",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.delivery_id}"

@@ -30,6 +30,12 @@ GROUPS: tuple[tuple[str, bool, tuple[Link, ...]], ...] = (
             Link("Enrol", "members_member_add", "person_add", "members.add_member"),
             Link("Members", "members_member_changelist", "group", "members.view_member"),
             Link("Consents", "members_consent_changelist", "verified_user", "members.view_consent"),
+            Link(
+                "Bounced addresses",
+                "members_mailbox_changelist",
+                "unsubscribe",
+                "members.view_mailbox",
+            ),
             Link("Devices", "members_device_changelist", "smartphone", "members.view_device"),
             Link(
                 "Interactions",
@@ -153,6 +159,12 @@ GROUPS: tuple[tuple[str, bool, tuple[Link, ...]], ...] = (
                 "campaigns_quiethours_changelist",
                 "bedtime",
                 "campaigns.view_quiethours",
+            ),
+            Link(
+                "Channels",
+                "campaigns_channelstate_changelist",
+                "network_check",
+                "campaigns.view_channelstate",
             ),
         ),
     ),

@@ -1,7 +1,8 @@
 """How often one caller may ask: counters in the cache, a window each, 429 with Retry-After.
 
 Rates are named in REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]. Every caller has the rate of its kind
-(member, key, address); a view with `throttle_scope = "guess"` counts against that one too. With
+(member, key, address; a view may know better: `throttle_as = "provider"`); a view with
+`throttle_scope = "guess"` counts against that one too. With
 several processes the cache must be shared (Redis), else each process counts alone.
 """
 
@@ -29,7 +30,8 @@ class CallerThrottle(BaseThrottle):
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
         caller = callers.caller_of(request)
-        scopes = [caller.partition(":")[0], getattr(view, "throttle_scope", "")]
+        kind = getattr(view, "throttle_as", "") or caller.partition(":")[0]
+        scopes = [kind, getattr(view, "throttle_scope", "")]
         waits = [seconds_to_wait(scope, caller=caller) for scope in scopes if scope]
         self.wait_seconds = max(waits)
         return self.wait_seconds == 0

@@ -14,7 +14,17 @@ from config.admin.contributions import Badge, Panel, adds_badges, adds_panels
 from config.errors import Invalid
 from members import consents, interests, lead_scores, roles
 from members.admin import wording
-from members.models import Address, Channel, Consent, ConsentState, Member, Programme, Purpose, User
+from members.models import (
+    Address,
+    Channel,
+    Consent,
+    ConsentState,
+    Mailbox,
+    Member,
+    Programme,
+    Purpose,
+    User,
+)
 
 STAGES = {
     Member.Stage.ATTRACT: "getting to know us",
@@ -61,6 +71,13 @@ def stage(member: Member, user: User, now: datetime) -> Iterator[Badge]:
     tone = "warning" if member.stage == Member.Stage.RETAIN else ""
     words = STAGES[Member.Stage(member.stage)]
     yield Badge(label="Stage", value=words, tone=tone, order=90)
+
+
+@adds_badges
+def mail(member: Member, user: User, now: datetime) -> Iterator[Badge]:
+    mailbox = Mailbox.objects.filter(pk=member.email_key or "").first()
+    if mailbox is not None and mailbox.unreachable_since is not None:
+        yield Badge(label="E-mail", value="comes back", tone="warning", order=80)
 
 
 @adds_panels

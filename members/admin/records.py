@@ -2,14 +2,17 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.paginator import InfinitePaginator
 
 from config.admin.columns import shown
-from config.admin.rows import Admin, ReadOnlyAdmin
-from members.models import Consent, Device, Interaction
+from config.admin.rows import Admin, ReadOnlyAdmin, staff_of
+from members import mailboxes, roles
+from members.models import Consent, Device, Interaction, Mailbox, Member
 
 BY_MEMBER = (
     "member__number__startswith",
@@ -76,3 +79,44 @@ class DeviceAdmin(Admin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+@admin.register(Mailbox)
+class MailboxAdmin(ReadOnlyAdmin):
+    """Addresses that mail came back from. Somebody who knows better may say that one works."""
+
+    paginator = InfinitePaginator
+    list_display = ("email_key", "standing", "unreachable_since", "said")
+    list_filter = (("unreachable_since", RangeDateTimeFilter),)
+    list_filter_submit = True
+    ordering = ("email_key",)
+    search_fields = ("email_key__istartswith",)
+    search_help_text = "The beginning of an address"
+    actions = ("works_again",)
+    when_empty = "No mail has come back yet."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Mailbox]:
+        rows: QuerySet[Mailbox] = super().get_queryset(request)
+        user = staff_of(request)
+        if roles.sees_every_store(user):
+            return rows
+        theirs = roles.rows_seen(Member.objects.all(), user=user, store="home_store")
+        return rows.filter(pk__in=theirs.values("email_key"))
+
+    def has_clear_permission(self, request: HttpRequest) -> bool:
+        return staff_of(request).has_perm("members.change_mailbox")
+
+    @admin.action(description="It works again", permissions=["clear"])
+    def works_again(self, request: HttpRequest, queryset: QuerySet[Mailbox]) -> None:
+        chosen = list(queryset)
+        for row in chosen:
+            mailboxes.clear(email_key=row.pk, now=timezone.now())
+            self.log_change(request, row, "It works again")
+        messages.success(request, f"{len(chosen):,} may be written to again.")
+
+    @shown(description="state", label={"bounces": "danger", "watched": "info"})
+    def standing(self, mailbox: Mailbox) -> tuple[str, str]:
+        if mailbox.unreachable_since is not None:
+            return "bounces", "gets no mail"
+        times = len(mailbox.soft_at)
+        return "watched", f"came back {times} times" if times > 1 else "gets mail"

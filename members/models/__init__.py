@@ -8,6 +8,7 @@ from .household import Household, HouseholdMember
 from .idempotency import IdempotencyKey
 from .interaction import Interaction, InteractionKind, UnansweredInteraction
 from .interest import Interest, InterestEvidence, InterestStatement
+from .mailbox import Mailbox
 from .member import ErasedContact, Member
 from .programme import Programme
 from .score import MemberScore, Score, ScoreRule
@@ -34,6 +35,7 @@ __all__ = [
     "Interest",
     "InterestEvidence",
     "InterestStatement",
+    "Mailbox",
     "Member",
     "MemberScore",
     "Programme",

@@ -1,4 +1,4 @@
-"""The ways out: what a mail server's answer means, and what a phone gets."""
+"""The ways out: what a mail server's or a carrier's answer means, and what a phone gets."""
 
 import json
 import smtplib
@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 from django.core.mail.backends.locmem import EmailBackend
 
-from campaigns.channels import push
+from campaigns.channels import push, sms
 from campaigns.models import Delivery
+from members import consents
+from members.models import Member
+from tests import factories
 from tests.campaigns import scenes
 from tests.campaigns.scenes import DUE
 
@@ -233,3 +236,149 @@ def test_push_without_its_extra_puts_off_everything(settings: Any) -> None:
     scenes.planned(channels=("push",))
     scenes.turn()
     assert scenes.fate(member) == ("planned", "")
+
+
+# --- SMS ------------------------------------------------------------------------------------------
+def texted() -> Member:
+    """A member who may be sent text messages."""
+    return scenes.allow(factories.member(phone="+14155552671"), "sms")
+
+
+class Refused(Exception):
+    def __init__(self, status: int, code: int) -> None:
+        super().__init__(f"no: +14155552671 ({code})")
+        self.status, self.code = status, code
+
+
+def never_connected() -> OSError:
+    """As urllib3 and requests tell it."""
+    error = ConnectionError("gave up")
+    error.args = (SimpleNamespace(reason=OSError("no route")),)
+    return error
+
+
+@pytest.fixture
+def carrier(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
+    """A provider that fails as told, and then takes everything; what it was told."""
+
+    def place(*errors: Exception) -> list[Any]:
+        told: list[Any] = []
+        script = list(errors)
+
+        def create(**said: str) -> None:
+            told.append(said)
+            if script:
+                raise script.pop(0)
+
+        settings.SMS_PROVIDER, settings.TWILIO_FROM = "twilio", "+14155550000"
+        monkeypatch.setattr(sms, "_twilio", lambda: SimpleNamespace(create=create))
+        return told
+
+    return place
+
+
+def test_sms_without_a_provider_is_logged(tmp_path: Path, settings: Any) -> None:
+    settings.SMS_LOG = tmp_path / "logs" / "sms.log"
+    member = texted()
+    scenes.planned(channels=("sms",))
+    scenes.turn()
+    (line,) = settings.SMS_LOG.read_text().splitlines()
+    assert json.loads(line) == {
+        "at": DUE.isoformat(),
+        "delivery": scenes.delivery(member).pk,
+        "to": "…2671",
+        "text": "Hello Alex",
+        "note": "not sent: no provider is set",
+    }
+    assert scenes.fate(member) == ("sent", "")
+
+
+def test_sms_is_the_body_to_the_number_of_the_member(carrier: Callable[..., list[Any]]) -> None:
+    told = carrier()
+    member = texted()
+    scenes.planned(channels=("sms",))
+    scenes.turn()
+    assert told == [{"to": "+14155552671", "body": "Hello Alex", "from_": "+14155550000"}]
+    assert scenes.fate(member) == ("sent", "")
+
+
+def test_sms_goes_by_the_service_that_picks_a_number(
+    carrier: Callable[..., list[Any]], settings: Any
+) -> None:
+    told = carrier()
+    settings.TWILIO_FROM = "MG123"
+    texted()
+    scenes.planned(channels=("sms",))
+    scenes.turn()
+    assert [said.get("messaging_service_sid") for said in told] == ["MG123"]
+
+
+@pytest.mark.parametrize(
+    ("error", "fate", "allowed"),
+    [
+        (Refused(400, 21211), ("failed", "refused"), True),  # No such number
+        (Refused(400, 21614), ("failed", "refused"), True),  # Not a mobile
+        (Refused(400, 21610), ("failed", "refused"), False),  # Answered STOP
+        (Refused(400, 21606), ("planned", ""), True),  # Our own number is wrong
+        (Refused(401, 20003), ("planned", ""), True),
+        (Refused(429, 20429), ("planned", ""), True),
+        (Refused(503, 503), ("planned", ""), True),
+        (never_connected(), ("planned", ""), True),
+        (TimeoutError("no answer"), ("unknown", "in_doubt"), True),
+        (ConnectionResetError("reset"), ("unknown", "in_doubt"), True),
+        (ValueError("the answer was no JSON"), ("unknown", "in_doubt"), True),
+    ],
+    ids=repr,
+)
+def test_answer_of_the_sms_provider_decides(
+    error: Exception, fate: tuple[str, str], allowed: bool, carrier: Callable[..., list[Any]]
+) -> None:
+    told = carrier(error)
+    member = texted()
+    scenes.planned(channels=("sms",))
+    scenes.turn()
+    assert (len(told), scenes.fate(member)) == (1, fate)
+    assert consents.preferences(member=member)["sms"] == {"marketing": allowed, "service": True}
+
+
+def test_sms_in_doubt_of_a_service_campaign_is_sent_again(
+    carrier: Callable[..., list[Any]],
+) -> None:
+    told = carrier(TimeoutError())
+    member = texted()
+    scenes.planned(channels=("sms",), purpose="service")
+    scenes.turn()
+    scenes.turn(scenes.delivery(member).due_at)
+    assert (len(told), scenes.fate(member)) == (2, ("sent", ""))
+
+
+def test_sms_without_its_extra_puts_off_everything(settings: Any) -> None:
+    settings.SMS_PROVIDER = "twilio"
+    member = texted()
+    scenes.planned(channels=("sms",))
+    scenes.turn()
+    assert scenes.fate(member) == ("planned", "")
+
+
+LINK = "https://cairn.example/m/c/" + "x" * 60
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("Hello **Alex**", "Hello Alex"),
+        (
+            "# News\n\nLook at [the trail](https://a.example/x_1).",
+            "News\n\nLook at the trail https://a.example/x_1.",
+        ),
+        ("x" * 1_000, "x" * 1_000),
+        ("x" * 1_001, "x" * 999 + "…"),
+        ("word " * 250, "word " * 199 + "word…"),
+        ("y" * 950 + f" {LINK} more", "y" * 950 + "…"),
+        ("y" * 900 + f" [go]({LINK})", "y" * 900 + f" go {LINK}"),
+    ],
+    ids=lambda text: text[-30:],
+)
+def test_text_of_an_sms_is_plain_short_and_its_links_are_whole(body: str, text: str) -> None:
+    message: Any = SimpleNamespace(text=body)
+    assert sms.text_of(message) == text

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 
 from campaigns import launching, rendering, reporting, sending
 from campaigns.channels import CARRIERS
@@ -166,6 +167,36 @@ def test_reaper_follows_the_rule_of_the_channel(
     assert row.sent_at == (DUE if row.state == "unknown" else None)
 
 
+def test_service_message_of_a_dead_worker_is_sent_again_twice(post: Callable[..., Post]) -> None:
+    member = scenes.reader()
+    scenes.planned(purpose="service")
+    sender, fates = post(), []
+    for _ in range(3):
+        sending.claim(channel="email", now=DUE, limit=1)
+        Delivery.objects.update(state="sending", sent_at=DUE)
+        let_leases_run_out()
+        sending.reap()
+        row = scenes.delivery(member)
+        fates.append((row.state, row.resends, row.sent_at))
+    assert fates == [("planned", 1, None), ("planned", 2, None), ("unknown", 2, DUE)]
+    assert sender.tried == []
+
+
+def test_service_message_that_cannot_double_is_sent_again_for_as_long_as_it_takes(
+    post: Callable[..., Post],
+) -> None:
+    member = scenes.reader()
+    scenes.planned(purpose="service")
+    post(resends_in_doubt=True)
+    for _ in range(4):
+        sending.claim(channel="email", now=DUE, limit=1)
+        Delivery.objects.update(state="sending", sent_at=DUE)
+        let_leases_run_out()
+        sending.reap()
+    row = scenes.delivery(member)
+    assert (row.state, row.resends) == ("planned", 0)
+
+
 def test_message_in_doubt_is_not_sent_again(post: Callable[..., Post]) -> None:
     member = scenes.reader()
     scenes.planned()
@@ -223,6 +254,49 @@ def test_message_the_provider_left_in_doubt_is_unknown(post: Callable[..., Post]
     scenes.turn()
     scenes.turn(DUE + 60 * MINUTE)
     assert (len(sender.tried), scenes.fate(member)) == (1, ("unknown", "in_doubt"))
+
+
+@pytest.mark.parametrize(
+    ("purpose", "script", "tries", "fate"),
+    [
+        ("marketing", [Result.IN_DOUBT], 1, ("unknown", "in_doubt")),
+        ("service", [Result.IN_DOUBT], 2, ("sent", "")),
+        ("service", [Result.IN_DOUBT] * 2, 3, ("sent", "")),
+        ("service", [Result.IN_DOUBT] * 3, 3, ("unknown", "in_doubt")),
+        (
+            "service",
+            [Result.RETRY, Result.IN_DOUBT, Result.RETRY, Result.IN_DOUBT],
+            5,
+            ("sent", ""),
+        ),
+        # It may have arrived, so it has not failed.
+        ("service", [Result.IN_DOUBT] + [Result.RETRY] * 5, 6, ("unknown", "in_doubt")),
+        ("service", [Result.RETRY] * 6, 6, ("failed", "tries")),
+    ],
+    ids=str,
+)
+def test_message_in_doubt_follows_the_purpose_of_its_campaign(
+    purpose: str,
+    script: list[Result],
+    tries: int,
+    fate: tuple[str, str],
+    post: Callable[..., Post],
+) -> None:
+    member = scenes.reader()
+    scenes.planned(purpose=purpose)
+    sender = post(*script)
+    now = DUE
+    while scenes.delivery(member).state == "planned":
+        scenes.turn(now)
+        now = scenes.delivery(member).due_at
+    assert (len(sender.tried), scenes.fate(member)) == (tries, fate)
+
+
+def test_message_is_not_sent_again_a_third_time_by_the_database() -> None:
+    scenes.reader()
+    scenes.planned(purpose="service")
+    with pytest.raises(IntegrityError, match="delivery_resent_twice_at_most"):
+        Delivery.objects.update(resends=3)
 
 
 def test_one_failure_does_not_touch_its_neighbours(post: Callable[..., Post]) -> None:

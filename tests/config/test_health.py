@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from campaigns.models import Audience, Campaign, Delivery, Journey, Step
+from campaigns.models import Audience, Campaign, ChannelState, Delivery, Journey, Step
 from members import announcing, webhooks
 from members.models import Announcement, Interaction, InteractionKind, Member, UnansweredInteraction
 
@@ -148,6 +148,14 @@ def test_metrics_count_the_queues(client: Client, alex: Member) -> None:
     assert values['cairn_rows{rows="interactions_unanswered"}'] == "1.0"
     assert 1199 < float(values['cairn_oldest_due_seconds{queue="deliveries"}']) < 1260
     assert float(values["process_resident_memory_bytes"]) > 0
+
+
+def test_metrics_tell_which_channel_waits(client: Client) -> None:
+    in_an_hour = timezone.now() + timedelta(hours=1)
+    ChannelState.objects.filter(channel="sms").update(failures=5, open_until=in_an_hour)
+    lines = client.get("/metrics").content.decode().splitlines()
+    assert 'cairn_channel_paused{channel="sms"} 1.0' in lines
+    assert 'cairn_channel_paused{channel="email"} 0.0' in lines
 
 
 def test_metrics_count_what_webhooks_have_not_heard(client: Client) -> None:

@@ -50,10 +50,12 @@ from members import (
     interests,
     joining,
     lead_scores,
+    mailboxes,
     privacy,
     signing_in,
     webhooks,
 )
+from members.mailboxes import News, Report
 from members.models import (
     ErasedContact,
     HouseholdMember,
@@ -96,6 +98,8 @@ def zaphodia(settings: Any, tmp_path: Path) -> Member:
         family_name="Quuxington", birth_date=NOW.date().replace(year=1990), country="US",
         street="13 Elm Street", postal_code="84101", marketing={"email": True},
     )  # fmt: skip
+    back = Report("zaphodia.quuxington@example.com", News.HARD, NOW, "550 zaphodia.quuxington?")
+    mailboxes.record([back])
     webhooks.subscribe(name="shop", url="https://shop.example/", kinds=["*"], now=NOW)
     factories.place(interests=["hiking"])
     factories.reward(points=20)
@@ -240,6 +244,7 @@ def test_export_has_a_row_of_every_table_that_has_one(zaphodia: Member) -> None:
         "loyalty.referral",  # Takes two; see below.
     }  # fmt: skip
     assert export["members.member"][0]["family_name"] == "Quuxington"
+    assert export["members.mailbox"][0]["said"] == "550 zaphodia.quuxington?"
     assert [row["kind"] for row in export["loyalty.entry"]] == [
         "earned", "returned", "spent", "earned", "granted", "spent", "spent", "granted", "earned",
     ]  # fmt: skip
@@ -280,7 +285,7 @@ def test_export_asks_as_often_for_much_as_for_little(
     for _ in range(20):
         factories.buy(zaphodia, "20", "10")
     for member in (zaphodia, factories.member()):
-        with django_assert_num_queries(len(privacy.tables()) + 1):  # and who was merged
+        with django_assert_num_queries(len(privacy.tables()) + 2):  # Merged rows, mail
             privacy.export(member=member)
 
 

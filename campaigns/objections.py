@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import Q
 
-from campaigns import desks, journeys, timing
+from campaigns import budgets, desks, journeys, timing
 from campaigns.models import Campaign, ContactCap, Delivery, Objection, QuietHours
 from campaigns.reach import allowed_sql, reachable_sql
 from members.models import Channel, Member, Purpose
@@ -70,7 +70,11 @@ def judge(deliveries: Sequence[Delivery], *, now: datetime) -> Gate:
     unwanted = journeys.unwanted(deliveries, now=now)
     quiet = list(QuietHours.objects.filter(is_active=True))
     called = {d.member_id for d in deliveries if d.channel == Channel.PEOPLE}
-    room = _Room(_Caps(member_ids, now=now), desks.Seats([members[pk] for pk in called], now=now))
+    room = _Room(
+        caps=_Caps(member_ids, now=now),
+        seats=desks.Seats([members[pk] for pk in called], now=now),
+        purses=budgets.Purses({d.campaign_id: d.campaign for d in deliveries}.values(), now=now),
+    )
     # The most important first: it gets what a cap still allows.
     for delivery in sorted(deliveries, key=lambda d: (-d.value, d.due_at, d.pk)):
         if delivery.campaign_id not in live:
@@ -81,6 +85,7 @@ def judge(deliveries: Sequence[Delivery], *, now: datetime) -> Gate:
             gate.objected[delivery.pk] = (unwanted[delivery.pk], None)
         else:
             _judge_one(delivery, members[delivery.member_id], ways, quiet, room, gate, now)
+    room.purses.write()
     return gate
 
 
@@ -140,7 +145,14 @@ def _judge_one(
 
 
 def _make_room(delivery: Delivery, member: Member, channel: str, room: "_Room", gate: Gate) -> None:
-    """Take what a cap and, for a call, a desk still allow; or say which of them does not."""
+    """Take what budget, cap and, for a call, desk still allow; or say which of them does not."""
+    if room.purses.lacks(delivery, channel=channel):
+        until = room.purses.free_again_at(delivery, channel=channel)
+        if until is not None and until < delivery.expires_at:
+            gate.postponed[delivery.pk] = until
+        else:
+            gate.objected[delivery.pk] = (Delivery.Reason.BUDGET, None)
+        return
     desk = room.seats.desk(member) if channel == Channel.PEOPLE else None
     if channel == Channel.PEOPLE and desk is None:
         gate.objected[delivery.pk] = (Delivery.Reason.DESK, None)
@@ -160,6 +172,7 @@ def _make_room(delivery: Delivery, member: Member, channel: str, room: "_Room", 
     if desk is not None:
         room.seats.take(desk)
         delivery.desk = desk
+    room.purses.take(delivery, channel=channel)
     gate.cleared.append(delivery)
 
 
@@ -174,10 +187,11 @@ def _wait(delivery: Delivery, until: datetime, gate: Gate, *, else_: Delivery.Re
 
 @dataclass(frozen=True, slots=True)
 class _Room:
-    """What there is room for: in the members' days and in the desks'."""
+    """What there is room for: in the members' days, in the desks' and in the campaigns' budgets."""
 
     caps: "_Caps"
     seats: desks.Seats
+    purses: budgets.Purses
 
 
 def _channel(

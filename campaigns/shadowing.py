@@ -27,6 +27,7 @@ _TABLES = {
     "campaigns_inboxmessage": "false",
     "campaigns_trackrecord": "true",
     "campaigns_channelstate": "true",
+    "campaigns_spending": "true",
     "campaigns_desk": "true",
     "campaigns_stafftask": "created_at > %(now)s - interval '2 days'",
     "members_member": "erased_at IS NULL AND merged_into_id IS NULL",

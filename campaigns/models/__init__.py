@@ -8,6 +8,7 @@ from .desk import Desk
 from .journey import Journey
 from .occasion import Occasion, OccasionArea
 from .policy import ContactCap, QuietHours
+from .spending import Spending
 from .staff_task import StaffTask
 from .track_record import TrackRecord
 
@@ -27,6 +28,7 @@ __all__ = [
     "Occasion",
     "OccasionArea",
     "QuietHours",
+    "Spending",
     "StaffTask",
     "Step",
     "TrackRecord",

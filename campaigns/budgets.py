@@ -1,0 +1,79 @@
+"""What campaigns may still send and spend: counters that the last gate keeps under a lock.
+
+A budget of a day that is used up lets its messages wait for the next one; a budget that is used up
+altogether ends in an objection.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from campaigns import timing
+from campaigns.models import Campaign, ChannelState, Delivery, Spending
+from members.models import Programme
+
+
+class Purses:
+    """The budgets of some campaigns, locked until the transaction ends."""
+
+    def __init__(self, campaigns: Iterable[Campaign], *, now: datetime) -> None:
+        limited = {each.pk: each for each in campaigns if each.budget}
+        self._sends = dict.fromkeys(limited, 0)
+        self._money = dict.fromkeys(limited, Decimal(0))
+        self._today: dict[int, Spending] = {}
+        if not limited:
+            return
+        self._zone = Programme.objects.get().time_zone
+        self._day = now.astimezone(ZoneInfo(self._zone)).date()
+        self._prices = dict(ChannelState.objects.values_list("channel", "price"))
+        Spending.objects.bulk_create(
+            [Spending(campaign_id=pk, on=self._day) for pk in sorted(limited)],
+            ignore_conflicts=True,
+        )
+        rows = Spending.objects.filter(campaign__in=limited).order_by("campaign_id", "on")
+        for row in rows.select_for_update(no_key=True):
+            self._sends[row.campaign_id] += row.sends
+            self._money[row.campaign_id] += row.money
+            if row.on == self._day:
+                self._today[row.campaign_id] = row
+
+    def lacks(self, delivery: Delivery, *, channel: str) -> bool:
+        """Whether the campaign's budget has nothing left for this message, today or at all."""
+        return self._is_spent(delivery, channel) or self._is_spent_today(delivery)
+
+    def free_again_at(self, delivery: Delivery, *, channel: str) -> datetime | None:
+        """When there is something left again: with the next day, or never."""
+        if self._is_spent(delivery, channel):
+            return None
+        tomorrow: date = self._day + timedelta(days=1)
+        return timing.resolve(day=tomorrow, wall=time(0), zone=self._zone)
+
+    def take(self, delivery: Delivery, *, channel: str) -> None:
+        """Count a message that goes out."""
+        row = self._today.get(delivery.campaign_id)
+        if row is not None:
+            price = self._prices.get(channel, Decimal(0))
+            self._sends[row.campaign_id] += 1
+            self._money[row.campaign_id] += price
+            row.sends += 1
+            row.money += price
+
+    def write(self) -> None:
+        """Write what was taken."""
+        if self._today:
+            Spending.objects.bulk_update(self._today.values(), ["sends", "money"])
+
+    def _is_spent(self, delivery: Delivery, channel: str) -> bool:
+        if delivery.campaign_id not in self._today:
+            return False
+        budget, pk = delivery.campaign.budget, delivery.campaign_id
+        if "sends" in budget and self._sends[pk] >= budget["sends"]:
+            return True
+        price = self._prices.get(channel, Decimal(0))
+        return "money" in budget and self._money[pk] + price > Decimal(budget["money"])
+
+    def _is_spent_today(self, delivery: Delivery) -> bool:
+        row = self._today.get(delivery.campaign_id)
+        most = delivery.campaign.budget.get("sends_per_day")
+        return row is not None and most is not None and row.sends >= most

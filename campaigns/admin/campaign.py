@@ -19,6 +19,7 @@ from campaigns.admin import vocabulary, wording
 from campaigns.admin.doing import Doing
 from campaigns.admin.editing import Editor
 from campaigns.admin.entry import KINDS
+from campaigns.admin.foreseeing import Foreseeing
 from campaigns.admin.looking import Looking
 from campaigns.models import Audience, Campaign
 from config.admin.columns import button, shown
@@ -27,7 +28,7 @@ from config.errors import Invalid, Refusal
 
 
 @admin.register(Campaign)
-class CampaignAdmin(Looking, Doing):
+class CampaignAdmin(Looking, Foreseeing, Doing):
     list_display = ("title", "state_in_words", "enters", "held_out", "launched_at")
     list_filter = ("state", "purpose")
     search_fields = ("name__icontains", "code__istartswith")
@@ -53,6 +54,7 @@ class CampaignAdmin(Looking, Doing):
 
         own = [
             at("check/", self.check_view, "check"),
+            at("foresee/", self.foresee_view, "foresee"),
             at("numbers/", self.numbers_view, "numbers"),
             at("test/", self.test_view, "test"),
             at("launch/", self.launch_view, "launch"),

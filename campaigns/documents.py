@@ -52,7 +52,7 @@ def read(document: object) -> dict[str, Any]:
         "holdout_percent": _percent(document),
         "priority": _whole(document, "priority", 0, 1_000, 50),
         "goal": goal,
-        "reentry_days": _or_none(document, "reentry_days", 0, 3_650, 0),
+        "reentry_days": _reentry(document),
         "when_beaten": _choice(
             document, "when_beaten", Campaign.WhenBeaten.values, Campaign.WhenBeaten.DROP
         ),
@@ -60,6 +60,17 @@ def read(document: object) -> dict[str, Any]:
         "budget": _budget(document.get("budget", {})),
         "steps": _steps(document["steps"]),
     }
+
+
+def _reentry(document: dict[str, Any]) -> int | None:
+    is_by_audience = document["entry"]["kind"] == entries.BY_AUDIENCE
+    days = _or_none(document, "reentry_days", 0, 3_650, None if is_by_audience else 0)
+    if is_by_audience and days == 0:
+        raise Invalid(
+            "Whoever stays in the audience would enter every hour: so many days, or null.",
+            pointer="/reentry_days",
+        )
+    return days
 
 
 def _percent(document: dict[str, Any]) -> int | float:
@@ -215,8 +226,11 @@ def _whole(
     return value
 
 
-def _or_none(document: dict[str, Any], key: str, low: int, high: int, default: int) -> int | None:
-    return None if document.get(key, default) is None else _whole(document, key, low, high, default)
+def _or_none(
+    document: dict[str, Any], key: str, low: int, high: int, default: int | None
+) -> int | None:
+    value = document.get(key, default)
+    return None if value is None else _whole({key: value}, key, low, high, 0)
 
 
 def _choice(

@@ -38,7 +38,10 @@ KEYS: dict[str, tuple[set[str], set[str]]] = {
         },
     ),
     "recurring": ({"crontab"}, set()),
+    "audience": (set(), set()),
 }
+# Whoever comes to be in the audience enters: it is looked up once an hour.
+BY_AUDIENCE = "audience"
 MEMBER_DATES = ("birthday", "joined")
 TRIGGERED = "interaction"
 NUMBERS = {
@@ -122,6 +125,10 @@ def moments(
             found = [
                 moment for zone in zones for moment in _runs(entry["crontab"], zone, after, until)
             ]
+        case "audience":
+            # After a standstill the latest look finds everybody.
+            at = until.replace(minute=0, second=0, microsecond=0)
+            found = [Moment(EVERYWHERE, None, at, f"look {at:%Y-%m-%dT%H}")]
         case _:
             found = []
     return [moment for moment in found if after < moment.due_at <= until]

@@ -185,6 +185,7 @@ def facts_for(deliveries: Sequence[Delivery], *, now: datetime) -> dict[int, dic
                 "number": member.number,
                 "city": address.city if address else "",
                 "region": address.region if address else "",
+                "language": member.locale.partition("-")[0],
                 "points": account.balance if account else 0,
                 "tier": account.tier.name if account and account.tier else "",
             },

@@ -25,7 +25,16 @@ LONGEST = 20_000
 LONGEST_TAG = 500
 # Every value a template may use; a list means a loop variable with these fields.
 VARIABLES: Mapping[str, tuple[str, ...]] = {
-    "member": ("given_name", "family_name", "number", "city", "region", "points", "tier"),
+    "member": (
+        "given_name",
+        "family_name",
+        "number",
+        "city",
+        "region",
+        "language",
+        "points",
+        "tier",
+    ),
     "programme": ("name",),
     "interest": ("name", "slug"),
     "occasion": ("date", "district"),

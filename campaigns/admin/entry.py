@@ -30,6 +30,7 @@ KINDS = (
     ("occasion", "Around an occasion", "A date that differs by region, such as school start."),
     ("member_date", "Around a member's date", "A birthday, or the day they joined."),
     ("interaction", "After something they do", "A purchase, a check-in, a look at a product."),
+    ("audience", "When they come to fit", "Whoever joins the audience, looked up every hour."),
     ("recurring", "Again and again", "Every day, week or month: a newsletter."),
 )
 SIDES = (("before", "before"), ("after", "after"))
@@ -59,6 +60,7 @@ FIELDS = {
         "value_at_least": "value_at_least", "value_at_most": "value_at_most",
     },
     "recurring": {"crontab": "crontab"},
+    "audience": {},
 }  # fmt: skip
 
 

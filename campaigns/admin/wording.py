@@ -31,6 +31,8 @@ def entry_in_words(entry: Mapping[str, Any]) -> str:
             return f"{_offset(entry)} {what}, {at}"
         case "interaction":
             return f"{_wait(entry)} a {str(entry['interaction']).replace('-', ' ')}{_about(entry)}"
+        case "audience":
+            return "As soon as somebody belongs to the audience, looked up every hour"
         case "recurring":
             return _again(str(entry["crontab"]))
     return "Nobody knows when"

@@ -267,3 +267,48 @@ def test_steps_that_cannot_be_are_refused_with_their_place(steps: Any, pointer: 
         files.load(document(steps=steps), now=NOW)
     assert refusal.value.pointer == pointer
     assert not Campaign.objects.exists()
+
+
+# --- By belonging to the audience -----------------------------------------------------------------
+def vip(**said: Any) -> Campaign:
+    audience = {"all": [{"condition": "labelled", "label": "vip"}]}
+    return drip(entry={"kind": "audience"}, audience=audience, **said)
+
+
+def label(member: Member, *labels: str) -> None:
+    Member.objects.filter(pk=member.pk).update(labels=list(labels))
+
+
+def test_member_enters_when_they_come_to_belong_to_the_audience() -> None:
+    member = factories.member()
+    vip()
+    scenes.turn(NOW)
+    assert not Journey.objects.exists()
+    label(member, "vip")
+    for hours in range(1, 6):
+        scenes.turn(NOW + timedelta(hours=hours))
+    assert got(member) == [(1, "sent", "")]
+
+
+def test_member_who_belongs_again_enters_again_after_so_many_days() -> None:
+    member = factories.member()
+    vip(reentry_days=2)
+    label(member, "vip")
+    for hours in range(0, 24 * 5, 6):
+        scenes.turn(NOW + timedelta(hours=hours))
+    assert Journey.objects.filter(member=member).count() == 3
+
+
+def test_audience_looked_up_after_a_standstill_lets_each_in_once() -> None:
+    member = factories.member()
+    vip()
+    label(member, "vip")
+    scenes.turn(NOW)
+    scenes.turn(NOW + 9 * DAY)
+    assert Journey.objects.filter(member=member).count() == 1
+
+
+def test_audience_that_would_let_in_every_hour_is_refused() -> None:
+    with pytest.raises(Invalid) as refusal:
+        files.load(document(entry={"kind": "audience"}, reentry_days=0), now=NOW)
+    assert refusal.value.pointer == "/reentry_days"

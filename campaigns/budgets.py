@@ -21,6 +21,7 @@ class Purses:
         limited = {each.pk: each for each in campaigns if each.budget}
         self._sends = dict.fromkeys(limited, 0)
         self._money = dict.fromkeys(limited, Decimal(0))
+        self._vouchers = dict.fromkeys(limited, 0)
         self._today: dict[int, Spending] = {}
         if not limited:
             return
@@ -35,6 +36,7 @@ class Purses:
         for row in rows.select_for_update(no_key=True):
             self._sends[row.campaign_id] += row.sends
             self._money[row.campaign_id] += row.money
+            self._vouchers[row.campaign_id] += row.vouchers
             if row.on == self._day:
                 self._today[row.campaign_id] = row
 
@@ -58,17 +60,23 @@ class Purses:
             self._money[row.campaign_id] += price
             row.sends += 1
             row.money += price
+            if delivery.step.gift_id is not None:
+                self._vouchers[row.campaign_id] += 1
+                row.vouchers += 1
 
     def write(self) -> None:
         """Write what was taken."""
         if self._today:
-            Spending.objects.bulk_update(self._today.values(), ["sends", "money"])
+            Spending.objects.bulk_update(self._today.values(), ["sends", "money", "vouchers"])
 
     def _is_spent(self, delivery: Delivery, channel: str) -> bool:
         if delivery.campaign_id not in self._today:
             return False
         budget, pk = delivery.campaign.budget, delivery.campaign_id
         if "sends" in budget and self._sends[pk] >= budget["sends"]:
+            return True
+        gives = delivery.step.gift_id is not None and "vouchers" in budget
+        if gives and self._vouchers[pk] >= budget["vouchers"]:
             return True
         price = self._prices.get(channel, Decimal(0))
         return "money" in budget and self._money[pk] + price > Decimal(budget["money"])

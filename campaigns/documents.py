@@ -10,6 +10,7 @@ from typing import Any
 from campaigns import audiences, entries, goals, step_conditions, waits
 from campaigns.models import Campaign, Step
 from config.errors import Invalid
+from loyalty.models import Reward
 from members.models import Channel, InteractionKind, Interest, Purpose
 
 KEYS = {
@@ -17,9 +18,9 @@ KEYS = {
     "holdout_percent", "priority", "goal", "reentry_days", "when_beaten", "answer_value",
     "budget", "steps",
 }  # fmt: skip
-STEP_KEYS = {"channels", "send", "wait", "if", "choose", "variants"}
+STEP_KEYS = {"channels", "send", "wait", "if", "choose", "gift", "variants"}
 VARIANT_KEYS = {"interest", "subject", "body", "image"}
-BUDGET = ("sends", "sends_per_day", "money")
+BUDGET = ("sends", "sends_per_day", "vouchers", "money")
 MOST_STEPS, MOST_VARIANTS = 20, 50
 MOST_MONEY = Decimal(10**9)
 
@@ -93,7 +94,7 @@ def _budget(said: object) -> dict[str, Any]:
     _refuse_unknown(said, set(BUDGET), "/budget")
     found: dict[str, Any] = {
         key: _whole(said, key, 1, 10**9, 0, "/budget")
-        for key in ("sends", "sends_per_day")
+        for key in ("sends", "sends_per_day", "vouchers")
         if key in said
     }
     if "money" in said:
@@ -150,8 +151,19 @@ def _step(step: object, number: int, interests: set[str]) -> dict[str, Any]:
         "wait": _wait(step.get("wait", {}), is_first=number == 0, pointer=f"{where}/wait"),
         "if": condition,
         "choose": _choice(step, "choose", Step.Choose.values, Step.Choose.INTEREST, where),
+        "gift": _gift(step.get("gift"), pointer=f"{where}/gift"),
         "variants": _variants(step.get("variants"), where, interests),
     }
+
+
+def _gift(said: object, *, pointer: str) -> str | None:
+    """The slug of a reward that is a voucher, or None."""
+    if said is None:
+        return None
+    known = Reward.objects.filter(kind=Reward.Kind.VOUCHER)
+    if not isinstance(said, str) or "\x00" in said or not known.filter(slug=said).exists():
+        raise Invalid(f"There is no reward '{str(said)[:60]}' that is a voucher.", pointer=pointer)
+    return said
 
 
 def _wait(said: object, *, is_first: bool, pointer: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from django.db import transaction
 from campaigns import documents, launching, waits
 from campaigns.models import Audience, Campaign, Step, Variant
 from config.errors import Invalid, Refusal
+from loyalty.models import Reward
 from members.models import Interest
 
 # Keys that stand in the file as they stand in the row.
@@ -90,6 +91,7 @@ def export(campaign: Campaign) -> dict[str, Any]:
                 "wait": waits.written(step.wait_minutes, step.local_time),
                 "if": step.condition,
                 "choose": step.choose,
+                "gift": step.gift.slug if step.gift else None,
                 "variants": [
                     {
                         "interest": variant.interest.slug if variant.interest else None,
@@ -100,7 +102,7 @@ def export(campaign: Campaign) -> dict[str, Any]:
                     for variant in step.variants.select_related("interest").order_by("pk")
                 ],
             }
-            for step in campaign.steps.all()
+            for step in campaign.steps.select_related("gift")
         ],
     }
 
@@ -118,6 +120,7 @@ def _write_steps(campaign: Campaign, steps: list[dict[str, Any]]) -> None:
             local_time=local_time,
             condition=step["if"],
             choose=step["choose"],
+            gift=Reward.objects.get(slug=step["gift"]) if step["gift"] else None,
         )
         for variant in step["variants"]:
             Variant.objects.create(

@@ -155,7 +155,12 @@ def preview(campaign: Campaign, *, variant: Variant, member: Member, now: dateti
         interaction_id=moment.interaction_id if moment else None,
     )
     delivery = Delivery(
-        pk=NOBODY, campaign=campaign, member=member, journey=journey, variant=variant
+        pk=NOBODY,
+        campaign=campaign,
+        member=member,
+        journey=journey,
+        step=variant.step,
+        variant=variant,
     )
     values = rendering.facts_for([delivery], now=now)[NOBODY]
     if moment and moment.occasion:

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 
-from campaigns import entries, objections, pacing, rendering, settling
+from campaigns import entries, gifts, objections, pacing, rendering, settling
 from campaigns.channels import CARRIERS
 from campaigns.channels.contract import Carrier, Result, Unreachable
 from campaigns.models import Campaign, Delivery
@@ -95,7 +95,7 @@ def claim(*, channel: str, now: datetime, limit: int) -> list[Delivery]:
         )
         ids = [row[0] for row in cursor.fetchall()]
     rows = Delivery.objects.filter(pk__in=ids).select_related(
-        "campaign", "step", "journey", "member", "variant__interest"
+        "campaign", "step__gift", "journey", "member", "variant__interest"
     )
     return sorted(rows, key=lambda d: (d.due_at, -d.value, d.pk))
 
@@ -149,6 +149,7 @@ def _gate(messages: Sequence[Message], lease: int | None, *, now: datetime) -> l
         lease=lease,
         state=Delivery.State.CLAIMED,
     ).update(sent_at=now)
+    gifts.give(gate.cleared, now=now)
     return gate.cleared
 
 

@@ -40,6 +40,7 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "occasion": ("date", "district"),
     "place": ("name", "story"),
     "product": ("name", "category", "price", "currency"),
+    "voucher": ("code", "worth", "expires_on"),
     "products": ("name", "category", "price", "currency", "size", "first", "last"),
 }
 TAGS = {"if", "elsif", "else", "unless", "case", "when", "for", "comment"}

@@ -18,7 +18,7 @@ from django.db.models import F
 from config.errors import Refusal
 from loyalty import codes, discounts
 from loyalty.baskets import Line
-from loyalty.models import Redemption, Terms, Voucher, VoucherUse
+from loyalty.models import Redemption, Reward, Terms, Voucher, VoucherUse
 from members import prepared
 
 LONGEST_HOLD = timedelta(minutes=30)
@@ -76,6 +76,17 @@ def issue_many(bought: Sequence[tuple[Redemption, Decimal]], *, now: datetime) -
     return Voucher.objects.bulk_create(rows)
 
 
+def give(given: Sequence[tuple[Reward, int, bytes]], *, now: datetime) -> list[Voucher]:
+    """Make vouchers that cost nothing, for (reward whose terms they have, member, seed) each."""
+    rows = []
+    for reward, member_id, seed in given:
+        terms = {name: getattr(reward, name) for name in TERMS}
+        voucher = _new(now=now, valid_days=reward.valid_days, seed=seed, **terms)
+        voucher.member_id = member_id
+        rows.append(voucher)
+    return Voucher.objects.bulk_create(rows)
+
+
 def issue_open(
     *, terms: Terms, number: int, valid_days: int, label: str, now: datetime
 ) -> list[Voucher]:
@@ -90,7 +101,16 @@ def issue_open(
 
 def code_of(voucher: Voucher) -> str:
     """The code to show to the voucher's owner, in groups: ABCD-EFGH-JKMN."""
-    return codes.code_of(seed=bytes(voucher.seed), purpose="voucher")
+    return code_of_seed(bytes(voucher.seed))
+
+
+def code_of_seed(seed: bytes) -> str:
+    """The code that a voucher with this seed has, or will have."""
+    return codes.code_of(seed=seed, purpose="voucher")
+
+
+def new_seed() -> bytes:
+    return secrets.token_bytes(16)
 
 
 def find(*, code: str) -> Voucher:
@@ -280,11 +300,13 @@ def _count(voucher: Voucher, *, used: int = 0, held: int = 0) -> None:
     voucher.refresh_from_db(fields=["used", "held", "state"])
 
 
-def _new(*, now: datetime, valid_days: int, label: str = "", **terms: object) -> Voucher:
-    seed = secrets.token_bytes(16)
+def _new(
+    *, now: datetime, valid_days: int, label: str = "", seed: bytes = b"", **terms: object
+) -> Voucher:
+    seed = seed or new_seed()
     return Voucher(
         seed=seed,
-        code_hash=_hash(codes.code_of(seed=seed, purpose="voucher")),
+        code_hash=_hash(code_of_seed(seed)),
         issued_at=now,
         expires_at=now + timedelta(days=valid_days),
         label=label,

@@ -5,6 +5,7 @@ from .campaign import Campaign, CampaignVersion, Link, Step, Variant
 from .channel import ChannelState
 from .delivery import Delivery, Engagement, InboxMessage, Objection
 from .desk import Desk
+from .gift import Gift
 from .journey import Journey
 from .occasion import Occasion, OccasionArea
 from .policy import ContactCap, QuietHours
@@ -21,6 +22,7 @@ __all__ = [
     "Delivery",
     "Desk",
     "Engagement",
+    "Gift",
     "InboxMessage",
     "Journey",
     "Link",

@@ -60,7 +60,7 @@ class Campaign(models.Model):
     budget = models.JSONField(
         default=dict,
         blank=True,
-        help_text='{"sends": 5000, "sends_per_day": 500, "money": "250.00"}; {}: no limit.',
+        help_text='{"sends": 500, "sends_per_day": 50, "money": "250.00", "vouchers": 9}; {}: none.',
     )
     goal = models.JSONField(
         default=dict,
@@ -176,6 +176,15 @@ class Step(models.Model):
         choices=Choose,
         default=Choose.INTEREST,
         help_text="How a member's version is chosen.",
+    )
+    gift = models.ForeignKey(
+        "loyalty.Reward",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        help_text="A voucher of these terms comes with the message, for no points.",
     )
     wait_minutes = models.PositiveIntegerField(
         default=0, help_text="After the moment of the step before."

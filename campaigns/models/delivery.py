@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from campaigns.models.desk import Desk
+from campaigns.models.gift import Promise
 from members.models import Channel
 from members.models.consent import APPEND_ONLY
 
@@ -90,6 +91,8 @@ class Delivery(models.Model):
 
     # Of a call: whose it becomes. Found at the last gate and kept by the task, not here.
     desk: Desk | None = None
+    # The voucher its text speaks of; set when it is written.
+    promise: Promise | None = None
 
     class Meta:
         verbose_name_plural = "deliveries"

@@ -13,6 +13,7 @@ class Spending(models.Model):
     )
     on = models.DateField(help_text="In the programme's time zone.")
     sends = models.IntegerField(default=0)
+    vouchers = models.IntegerField(default=0)
     money = models.DecimalField(max_digits=14, decimal_places=4, default=0)
 
     class Meta:
@@ -20,7 +21,8 @@ class Spending(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["campaign", "on"], name="spending_once_a_day"),
             models.CheckConstraint(
-                condition=Q(sends__gte=0, money__gte=0), name="spending_not_negative"
+                condition=Q(sends__gte=0, money__gte=0, vouchers__gte=0),
+                name="spending_not_negative",
             ),
         ]
 

@@ -46,6 +46,7 @@ def test_a_campaign_written_in_the_form_is_the_campaign_of_a_file(marketer: Clie
                 "wait": {},
                 "if": {},
                 "choose": "interest",
+                "gift": None,
                 "variants": [
                     {
                         "interest": None,

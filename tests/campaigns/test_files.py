@@ -44,6 +44,7 @@ FULL: Document = {
             "wait": {},
             "if": {"not": {"condition": "bought_since"}},
             "choose": "learned",
+            "gift": None,
             "variants": [
                 {
                     "interest": "hiking",
@@ -182,7 +183,7 @@ def test_launched_campaign_is_not_changed_by_a_file(state: str) -> None:
         ("/steps/0/channels/1", "email"),
         ("/steps/0/channels/0", "pigeon"),
         ("/steps/0/channels/0", ["email"]),
-        ("/steps/0/channels/0", "people"),
+        ("/steps/0/channels/0", "fax"),
         ("/steps/0/variants", []),
         ("/steps/0/variants", GONE),
         ("/steps/0/variants", {}),

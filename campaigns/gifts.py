@@ -1,0 +1,52 @@
+"""Vouchers that come with a message: one a delivery, of a reward's terms, for no points.
+
+The code is in the text, so it is made up when the message is written; the voucher itself is made
+in the transaction that clears the message to go. What is tried again carries the same code.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from campaigns.models import Delivery, Gift
+from campaigns.models.gift import Promise
+from loyalty import vouchers
+from loyalty.models.voucher import in_words
+
+
+def promised(deliveries: Sequence[Delivery], *, now: datetime) -> dict[int, Promise]:
+    """{delivery: its voucher} for those (with `step` and its `gift`) whose step gives one."""
+    giving = [delivery for delivery in deliveries if delivery.step.gift is not None]
+    if not giving:
+        return {}
+    made = Gift.objects.filter(delivery__in=[d.pk for d in giving]).select_related("voucher")
+    kept = {gift.delivery_id: gift.voucher for gift in made}
+    found = {}
+    for delivery in giving:
+        reward, voucher = delivery.step.gift, kept.get(delivery.pk)
+        if reward is None:
+            continue
+        seed = bytes(voucher.seed) if voucher else vouchers.new_seed()
+        expires_at = voucher.expires_at if voucher else now + timedelta(days=reward.valid_days)
+        found[delivery.pk] = Promise(
+            seed=seed,
+            code=vouchers.code_of_seed(seed),
+            worth=in_words(reward),
+            expires_on=expires_at.date(),
+            is_new=voucher is None,
+        )
+    return found
+
+
+def give(cleared: Sequence[Delivery], *, now: datetime) -> None:
+    """Make the vouchers of the messages that go out now; call in the gate's transaction."""
+    due = [d for d in cleared if d.promise is not None and d.promise.is_new and d.step.gift]
+    if not due:
+        return
+    made = vouchers.give(
+        [(d.step.gift, d.member_id, d.promise.seed) for d in due if d.promise and d.step.gift],
+        now=now,
+    )
+    Gift.objects.bulk_create(
+        Gift(delivery=delivery, voucher=voucher)
+        for delivery, voucher in zip(due, made, strict=True)
+    )

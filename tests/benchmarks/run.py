@@ -35,6 +35,7 @@ BENCHMARKS = {
     "machine": "machine",
     "races": "races_faults",
     "storm": "storm",
+    "crashes": "crashes",
     "checkins": "checkins",
     "http": "http",
     "places": "place_lookup",

@@ -40,6 +40,15 @@ def add_product(to: psycopg.Connection[Any]) -> None:
     )
 
 
+def allow(to: psycopg.Connection[Any], channel: str) -> None:
+    """Everybody allows marketing on this channel."""
+    to.execute(
+        "INSERT INTO members_consentstate (member_id, channel, purpose, is_allowed, decided_at)"
+        " SELECT id, %s, 'marketing', true, joined_at FROM members_member",
+        [channel],
+    )
+
+
 def open_accounts(to: psycopg.Connection[Any]) -> None:
     to.execute(
         "INSERT INTO loyalty_account (member_id, balance, pending, debt, version)"

@@ -8,6 +8,26 @@ import psycopg
 NOW = datetime(2027, 3, 1, 18, tzinfo=UTC)
 JOINED = NOW - timedelta(days=700)
 SKU, INTEREST, CATEGORY = "tent", "hiking", "tents"
+HOSTILE = "hostile"
+NAMES = (
+    "{{ settings.SECRET_KEY }}{% include 'x' %}", "{% for x in (1..999999999) %}x{% endfor %}",
+    "<script>alert(1)</script>", "](javascript:alert(1)) <img src=x onerror=alert(1)>",
+    "\u202egnp.exe\u2066\u200f", "Bcc: all@example.com, <x@example.com>", "%%BODY%%", "\\",
+    "Zoë 🥾 李 \u0627\u0644\u0639", "x" * 80, "",
+)  # fmt: skip
+EMAILS = (
+    "no address",
+    "a@b@c",
+    "@",
+    "x@",
+    "ünï@exämple.com",
+    "a b@example.com",
+    "=cmd@example.com",
+)
+ZONES = (
+    "Pacific/Kiritimati", "Etc/GMT+12", "Pacific/Chatham", "Asia/Kathmandu", "Africa/Casablanca",
+    "America/Argentina/ComodRivadavia",
+)  # fmt: skip
 
 
 def add_members(to: psycopg.Connection[Any], count: int) -> None:
@@ -25,6 +45,23 @@ def add_members(to: psycopg.Connection[Any], count: int) -> None:
           FROM generate_series(1, %s) AS g
         """,
         [JOINED, count],
+    )
+
+
+def add_hostile(to: psycopg.Connection[Any]) -> None:
+    """One in a thousand has a name, an address or a zone that somebody may stumble over."""
+    to.execute(
+        """
+        UPDATE members_member
+           SET given_name = (%(names)s::text[])[id / 1000 %% cardinality(%(names)s::text[]) + 1],
+               email = id || (%(emails)s::text[])[id / 1000 %% cardinality(%(emails)s::text[]) + 1],
+               email_key = id || (%(emails)s::text[])
+                                 [id / 1000 %% cardinality(%(emails)s::text[]) + 1],
+               zone = (%(zones)s::text[])[id / 1000 %% cardinality(%(zones)s::text[]) + 1],
+               labels = ARRAY[%(label)s]
+         WHERE id %% 1000 = 7
+        """,
+        {"names": list(NAMES), "emails": list(EMAILS), "zones": list(ZONES), "label": HOSTILE},
     )
 
 

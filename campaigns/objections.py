@@ -7,6 +7,7 @@ concerned, so that two workers cannot both give one member the last message a ca
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db import connection
 from django.db.models import Q
@@ -163,22 +164,33 @@ def _quiet_until(
     return until
 
 
+class _Had(NamedTuple):
+    """A message that counts: of a member with hundreds only this is read."""
+
+    pk: int
+    channel: str
+    purpose: str
+    sent_at: datetime | None
+
+
 class _Caps:
     """The active caps and what each member had within their windows, read once per batch."""
 
     def __init__(self, member_ids: Sequence[int], *, now: datetime) -> None:
         self._caps = list(ContactCap.objects.filter(is_active=True))
         self._now = now
-        self._had: dict[int, list[Delivery]] = {}
+        self._had: dict[int, list[_Had]] = {}
         if self._caps:
             longest = max(cap.window_days for cap in self._caps)
             rows = Delivery.objects.filter(
                 Q(sent_at__gt=now - timedelta(days=longest)),
                 member__in=member_ids,
                 state__in=COUNTED,
-            ).select_related("campaign")
-            for row in rows.order_by("sent_at"):
-                self._had.setdefault(row.member_id, []).append(row)
+            ).order_by("sent_at")
+            for member_id, pk, channel, purpose, sent_at in rows.values_list(
+                "member_id", "pk", "channel", "campaign__purpose", "sent_at"
+            ):
+                self._had.setdefault(member_id, []).append(_Had(pk, channel, purpose, sent_at))
 
     def take(self, delivery: Delivery, *, channel: str, purpose: str) -> tuple[bool, int | None]:
         """Whether a cap is full for this delivery, and by which message; if not, count it."""
@@ -191,11 +203,11 @@ class _Caps:
                 row
                 for row in had
                 if row.pk != delivery.pk
-                and row.campaign.purpose == cap.purpose
+                and row.purpose == cap.purpose
                 and row.channel in cap.channels
                 and (row.sent_at or self._now) > since
             ]
             if len(counted) >= cap.max_messages:
                 return True, counted[-1].pk if counted else None
-        had.append(delivery)
+        had.append(_Had(delivery.pk, channel, purpose, delivery.sent_at))
         return False, None

@@ -8,6 +8,7 @@ the desks that are to call them, so that no desk gets more calls than it has sea
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db import connection
 from django.db.models import Q
@@ -249,22 +250,33 @@ def _quiet_until(
     return until
 
 
+class _Had(NamedTuple):
+    """A message that counts: of a member with hundreds only this is read."""
+
+    pk: int
+    channel: str
+    purpose: str
+    sent_at: datetime | None
+
+
 class _Caps:
     """The active caps and what each member had within their windows, read once per batch."""
 
     def __init__(self, member_ids: Sequence[int], *, now: datetime) -> None:
         self._caps = list(ContactCap.objects.filter(is_active=True))
         self._now = now
-        self._had: dict[int, list[Delivery]] = {}
+        self._had: dict[int, list[_Had]] = {}
         if self._caps:
             longest = max(cap.window_days for cap in self._caps)
             rows = Delivery.objects.filter(
                 Q(sent_at__gt=now - timedelta(days=longest)),
                 member__in=member_ids,
                 state__in=COUNTED,
-            ).select_related("campaign")
-            for row in rows.order_by("sent_at"):
-                self._had.setdefault(row.member_id, []).append(row)
+            ).order_by("sent_at")
+            for member_id, pk, channel, purpose, sent_at in rows.values_list(
+                "member_id", "pk", "channel", "campaign__purpose", "sent_at"
+            ):
+                self._had.setdefault(member_id, []).append(_Had(pk, channel, purpose, sent_at))
 
     def take(self, delivery: Delivery, *, channel: str, purpose: str) -> Clash | None:
         """The cap that is full for this delivery, or leaves it worth nothing; None counts it."""
@@ -277,7 +289,7 @@ class _Caps:
                 row
                 for row in had
                 if row.pk != delivery.pk
-                and row.campaign.purpose == cap.purpose
+                and row.purpose == cap.purpose
                 and row.channel in cap.channels
                 and (row.sent_at or self._now) > self._now - window
             ]
@@ -293,5 +305,5 @@ class _Caps:
             else:
                 continue
             return Clash(reason, cap, len(counted), latest, passes_at)
-        had.append(delivery)
+        had.append(_Had(delivery.pk, channel, purpose, delivery.sent_at))
         return None

@@ -25,6 +25,10 @@ from members.models import Address, Channel, Interaction, Member, Programme, Pur
 # A Markdown link, perhaps around a picture; a picture alone is not one: programs fetch it unasked.
 _LINK = re.compile(r"(?<!!)\[(?:!\[[^\[\]]*\]\([^()]*\)|[^\[\]])*\]\((https?://[^\s)]+)\)")
 _SLOT = re.compile(r"%%(\w+)%%")
+# Stands for the address of a link until a message is written: so a variant is compiled once, not
+# once for each member.
+_MARK = "http://link.invalid/{}/"
+_MARKED = re.compile(r"http://link\.invalid/(\d+)/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ def render_batch(
     """
     values = facts_for(deliveries, now=now)
     links: dict[int, list[Link]] = {}
-    for link in Link.objects.filter(variant__in={d.variant_id for d in deliveries}):
+    for link in Link.objects.filter(variant__in={d.variant_id for d in deliveries}).order_by("pk"):
         links.setdefault(link.variant_id, []).append(link)
     programme = Programme.objects.get()
     messages, failed = [], {}
@@ -137,18 +141,30 @@ def render(
 ) -> Message:
     """Render one message; `RenderingFailed` when the template runs into a limit."""
     tracked = {link.url: tracking.click_url(delivery, link) for link in links}
-    body = _LINK.sub(
-        lambda found: found[0].removesuffix(f"{found[1]})") + f"{tracked.get(found[1], found[1])})",
-        variant.body,
-    )
+    body = _marked(variant.body, tuple(tracked))
+    addresses = dict(enumerate(tracked.values()))
+
+    def filled(said: str) -> str:
+        return _MARKED.sub(lambda mark: addresses.get(int(mark[1]), mark[0]), said)
+
     return Message(
         delivery=delivery,
         member=delivery.member,
         subject=templating.line(variant.subject, values),
-        text=templating.text(body, values).strip(),
-        html=templating.html(body, values),
+        text=filled(templating.text(body, values)).strip(),
+        html=filled(templating.html(body, values)),
         has_picture=bool(variant.image),
         programme=programme,
+    )
+
+
+@lru_cache(maxsize=256)
+def _marked(body: str, urls: tuple[str, ...]) -> str:
+    """The body with a mark for each of these addresses it links to."""
+    marks = {url: _MARK.format(number) for number, url in enumerate(urls)}
+    return _LINK.sub(
+        lambda found: found[0].removesuffix(f"{found[1]})") + f"{marks.get(found[1], found[1])})",
+        body,
     )
 
 

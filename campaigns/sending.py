@@ -14,7 +14,6 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F
 
 from campaigns import entries, gifts, objections, pacing, rendering, settling
 from campaigns.channels import CARRIERS
@@ -129,28 +128,39 @@ def finish(*, now: datetime) -> int:
 def _gate(messages: Sequence[Message], lease: int | None, *, now: datetime) -> list[Delivery]:
     """Pass the last gate and write what it decided; returns the deliveries cleared to go."""
     gate = objections.judge([message.delivery for message in messages], now=now)
-    for pk, (reason, beaten_by) in gate.objected.items():
-        settling.settle(
-            [pk], lease, state=Delivery.State.OBJECTED, reason=reason, beaten_by_id=beaten_by
-        )
-    settling.settle(gate.expired, lease, state=Delivery.State.EXPIRED, reason=Delivery.Reason.LATE)
-    # What goes back was not tried: a night of waiting must not use up the tries of the morning.
-    again: dict[str, Any] = {"state": Delivery.State.PLANNED, "tries": F("tries") - 1}
-    for pk, until in gate.postponed.items():
-        clash = gate.clashes.get(pk)
-        lost: dict[str, Any] = {"beaten_by_id": clash.beaten_by} if clash else {}
-        settling.settle([pk], lease, **again, due_at=until, **lost)
+    state, nothing = Delivery.State, Delivery.Reason.NONE
+    decided: list[tuple[Any, ...]] = [
+        *(
+            (pk, state.OBJECTED, why, rival, None, None)
+            for pk, (why, rival) in gate.objected.items()
+        ),
+        *((pk, state.EXPIRED, Delivery.Reason.LATE, None, None, None) for pk in gate.expired),
+        *(
+            (pk, state.PLANNED, nothing, _rival(gate, pk), until, None)
+            for pk, until in gate.postponed.items()
+        ),
+        *((pk, state.PLANNED, nothing, None, None, None) for pk in gate.put_back),
+        *((pk, state.PLANNED, nothing, None, None, way) for pk, way in gate.rerouted.items()),
+    ]
+    if decided:
+        columns = [list(column) for column in zip(*decided, strict=True)]
+        with connection.cursor() as cursor:
+            cursor.execute(_DECIDE, [*columns, lease])
     objections.remember(gate, now=now)
-    settling.settle(gate.put_back, lease, **again)
-    for pk, channel in gate.rerouted.items():
-        settling.settle([pk], lease, **again, channel=channel)
-    Delivery.objects.filter(
-        pk__in=[delivery.pk for delivery in gate.cleared],
-        lease=lease,
-        state=Delivery.State.CLAIMED,
-    ).update(sent_at=now)
+    ours = Delivery.objects.filter(
+        pk__in=[delivery.pk for delivery in gate.cleared], lease=lease, state=state.CLAIMED
+    )
+    if ours.update(sent_at=now) < len(gate.cleared):
+        still = set(ours.values_list("pk", flat=True))
+        gate.cleared = [delivery for delivery in gate.cleared if delivery.pk in still]
     gifts.give(gate.cleared, now=now)
     return gate.cleared
+
+
+def _rival(gate: objections.Gate, pk: int) -> int | None:
+    """Whom a delivery lost to that waits for its next chance."""
+    clash = gate.clashes.get(pk)
+    return clash.beaten_by if clash else None
 
 
 def _send_chunks(carrier: Carrier, messages: Sequence[Message], *, now: datetime) -> list[Result]:
@@ -189,6 +199,17 @@ UPDATE campaigns_delivery d
   FROM lease, due
  WHERE d.id = due.id
 RETURNING d.id
+"""
+# What goes back was not tried: a night of waiting must not use up the tries of the morning.
+_DECIDE = """
+UPDATE campaigns_delivery d
+   SET state = said.state, reason = said.reason,
+       beaten_by_id = coalesce(said.beaten_by, d.beaten_by_id),
+       due_at = coalesce(said.due_at, d.due_at), channel = coalesce(said.channel, d.channel),
+       tries = d.tries - (said.state = 'planned')::int, leased_until = NULL
+  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::timestamptz[], %s::text[])
+       AS said(id, state, reason, beaten_by, due_at, channel)
+ WHERE d.id = said.id AND d.lease = %s AND d.state = 'claimed'
 """
 _REAP = """
 WITH dead AS MATERIALIZED (

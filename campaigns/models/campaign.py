@@ -60,7 +60,7 @@ class Campaign(models.Model):
     budget = models.JSONField(
         default=dict,
         blank=True,
-        help_text='{"sends": 500, "sends_per_day": 50, "money": "250.00", "vouchers": 9}; {}: none.',
+        help_text='{"sends": 500, "sends_per_day": 50, "vouchers": 9, "money": "250.00"}; {}: no.',
     )
     goal = models.JSONField(
         default=dict,

@@ -36,14 +36,14 @@ def run(asked: Asked) -> Report:
     members = asked.sized(200_000, quick=2_000)
     report = Report(sizes={"members": members})
     with scratch.database("plan") as database:
-        _build(database, members)
+        build(database, members)
         report.facts["explain"] = _explain(database)
         _keep_ready(database)
         outcome = lambda: sameness.digests(database, ROWS)  # noqa: E731
         sides = [
             races.Side(
                 name="campaigns.planning.plan",
-                run=lambda: races.timed(_plan),
+                run=lambda: races.timed(plan),
                 units=members,
                 ready=lambda: _empty(database),
                 outcome=outcome,
@@ -82,7 +82,7 @@ def run(asked: Asked) -> Report:
     return report
 
 
-def _plan() -> None:
+def plan() -> None:
     campaign = Campaign.objects.get(code=CODE)
     planning.plan(campaign_id=campaign.pk, now=NOW)
 
@@ -134,7 +134,7 @@ def _explain(database: str) -> list[str]:
     with ExitStack() as stack:
         stack.enter_context(transaction.atomic())
         stack.enter_context(connection.execute_wrapper(listen))
-        _plan()
+        plan()
         transaction.set_rollback(True)
     _empty(database)
     told: list[str] = []
@@ -149,7 +149,7 @@ def _explain(database: str) -> list[str]:
 
 def _keep_ready(database: str) -> None:
     _empty(database)
-    _plan()
+    plan()
     with scratch.connect(database, autocommit=True) as admin:
         for table in ("journey", "delivery"):
             admin.execute(
@@ -158,7 +158,8 @@ def _keep_ready(database: str) -> None:
             admin.execute(f"VACUUM ANALYZE ready_{table}")
 
 
-def _build(database: str, members: int) -> None:
+def build(database: str, members: int) -> None:
+    """A campaign to everybody whose dates differ by place, live; nothing of it is planned."""
     with scratch.connect(database) as builder:
         world.add_members(builder, members)
         builder.execute("UPDATE members_member SET preferred_channel = 'inbox' WHERE id % 10 = 0")

@@ -8,6 +8,26 @@ import psycopg
 NOW = datetime(2027, 3, 1, 18, tzinfo=UTC)
 JOINED = NOW - timedelta(days=700)
 SKU, INTEREST, CATEGORY = "tent", "hiking", "tents"
+HOSTILE = "hostile"
+NAMES = (
+    "{{ settings.SECRET_KEY }}{% include 'x' %}", "{% for x in (1..999999999) %}x{% endfor %}",
+    "<script>alert(1)</script>", "](javascript:alert(1)) <img src=x onerror=alert(1)>",
+    "\u202egnp.exe\u2066\u200f", "Bcc: all@example.com, <x@example.com>", "%%BODY%%", "\\",
+    "Zoë 🥾 李 \u0627\u0644\u0639", "x" * 80, "",
+)  # fmt: skip
+EMAILS = (
+    "no address",
+    "a@b@c",
+    "@",
+    "x@",
+    "ünï@exämple.com",
+    "a b@example.com",
+    "=cmd@example.com",
+)
+ZONES = (
+    "Pacific/Kiritimati", "Etc/GMT+12", "Pacific/Chatham", "Asia/Kathmandu", "Africa/Casablanca",
+    "America/Argentina/ComodRivadavia",
+)  # fmt: skip
 
 
 def add_members(to: psycopg.Connection[Any], count: int) -> None:
@@ -28,6 +48,23 @@ def add_members(to: psycopg.Connection[Any], count: int) -> None:
     )
 
 
+def add_hostile(to: psycopg.Connection[Any]) -> None:
+    """One in a thousand has a name, an address or a zone that somebody may stumble over."""
+    to.execute(
+        """
+        UPDATE members_member
+           SET given_name = (%(names)s::text[])[id / 1000 %% cardinality(%(names)s::text[]) + 1],
+               email = id || (%(emails)s::text[])[id / 1000 %% cardinality(%(emails)s::text[]) + 1],
+               email_key = id || (%(emails)s::text[])
+                                 [id / 1000 %% cardinality(%(emails)s::text[]) + 1],
+               zone = (%(zones)s::text[])[id / 1000 %% cardinality(%(zones)s::text[]) + 1],
+               labels = ARRAY[%(label)s]
+         WHERE id %% 1000 = 7
+        """,
+        {"names": list(NAMES), "emails": list(EMAILS), "zones": list(ZONES), "label": HOSTILE},
+    )
+
+
 def add_product(to: psycopg.Connection[Any]) -> None:
     """One tent, which teaches hiking."""
     to.execute(
@@ -37,6 +74,15 @@ def add_product(to: psycopg.Connection[Any]) -> None:
         " INSERT INTO loyalty_product_interests (product_id, interest_id)"
         " SELECT product.id, i.id FROM product, members_interest i WHERE i.slug = %s",
         [SKU, CATEGORY, INTEREST],
+    )
+
+
+def allow(to: psycopg.Connection[Any], channel: str) -> None:
+    """Everybody allows marketing on this channel."""
+    to.execute(
+        "INSERT INTO members_consentstate (member_id, channel, purpose, is_allowed, decided_at)"
+        " SELECT id, %s, 'marketing', true, joined_at FROM members_member",
+        [channel],
     )
 
 

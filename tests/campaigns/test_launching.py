@@ -110,7 +110,7 @@ def _second_step(campaign: Campaign) -> None:
         (_no_steps, "/steps"),
         (_second_step, "/steps/1/variants"),
         (lambda campaign: Step.objects.update(channels=[]), "/steps/0/channels"),
-        (lambda campaign: Step.objects.update(channels=["email", "people"]), "/steps/0/channels/1"),
+        (lambda campaign: Step.objects.update(channels=["email", "fax"]), "/steps/0/channels/1"),
         (_only_hikers, "/steps/0/variants"),
         (lambda campaign: Variant.objects.all().delete(), "/steps/0/variants"),
         (_variant(subject=""), "/steps/0/variants/0/subject"),

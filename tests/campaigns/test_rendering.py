@@ -13,7 +13,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from campaigns import rendering, sending, tracking
+from campaigns import rendering, sending, templating, tracking
 from campaigns.channels import email
 from campaigns.models import Campaign, Delivery, Journey, Link, Occasion
 from loyalty.models import Account
@@ -179,6 +179,24 @@ def test_links_go_through_us_and_others_stay() -> None:
     ]
     text = mail.get_body(("plain",)).get_content()
     assert f"[a]({ours['https://example.com/a']})" in text
+
+
+def test_name_like_the_mark_of_a_link_stays_a_name() -> None:
+    member = scenes.reader(given_name="http://link.invalid/7/")
+    body = "[a](https://example.com/a) {{ member.given_name }}!"
+    mail = mail_to(member, variants=[variant(body=body)])
+    said = mail.get_body(("plain",)).get_content()
+    assert "http://link.invalid/7/!" in said
+    assert said.count("link.invalid") == 1
+
+
+def test_variant_is_compiled_once_however_many_read_it() -> None:
+    scenes.readers(3)
+    scenes.planned(variants=[variant(body="Hi {{ member.given_name }} [a](https://example.com)")])
+    templating._compiled.cache_clear()
+    messages, _ = rendering.render_batch(claimed(), now=DUE)
+    assert len({message.html for message in messages}) == 3
+    assert templating._compiled.cache_info().misses == 3  # The subject, the text, the HTML.
 
 
 # --- Headers ------------------------------------------------------------------------------------

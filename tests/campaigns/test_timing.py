@@ -1,5 +1,4 @@
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -7,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from campaigns.timing import in_quiet_hours, next_run, quiet_until, resolve, zones
+from tests.campaigns.nights import MINUTE, changes, wall_before
 
 NEW_YORK = "America/New_York"  # 2027: forward 14 March 02:00, back 7 November 02:00
 NIGHT = {"starts": time(22), "ends": time(7)}
-HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 
 
 def utc(text: str) -> datetime:
@@ -25,38 +25,6 @@ def run(crontab: str, after: str, zone: str = NEW_YORK) -> str:
     found = next_run(crontab=crontab, after=local(after, zone), zone=zone)
     assert found.tzinfo is UTC
     return f"{found.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M}"
-
-
-@cache
-def changes() -> list[tuple[str, datetime, timedelta]]:
-    """Every clock change of every zone in 2026 to 2028: the zone, the instant, how far it jumps."""
-    found = []
-    for name in sorted(zones()):
-        zone = ZoneInfo(name)
-        at = datetime(2026, 1, 1, tzinfo=UTC)
-        while at.year < 2029:
-            early, late = at, at + timedelta(days=1)
-            jump = offset(late, zone) - offset(early, zone)
-            if jump:
-                while late - early > MINUTE:
-                    middle = early + (late - early) // 2
-                    if offset(middle, zone) == offset(early, zone):
-                        early = middle
-                    else:
-                        late = middle
-                found.append((name, late.replace(second=0, microsecond=0), jump))
-            at += timedelta(days=1)
-    return found
-
-
-def offset(at: datetime, zone: ZoneInfo) -> timedelta:
-    return at.astimezone(zone).utcoffset() or timedelta()
-
-
-def wall_before(change: datetime, zone: str) -> datetime:
-    """What clocks would show at the instant of the change, had they not been changed."""
-    just_before = (change - MINUTE).astimezone(ZoneInfo(zone))
-    return just_before.replace(tzinfo=None) + MINUTE
 
 
 def resolved(wall: datetime, zone: str) -> datetime:

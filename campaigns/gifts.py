@@ -13,28 +13,26 @@ from loyalty import vouchers
 from loyalty.models.voucher import in_words
 
 
-def promised(deliveries: Sequence[Delivery], *, now: datetime) -> dict[int, Promise]:
-    """{delivery: its voucher} for those (with `step` and its `gift`) whose step gives one."""
+def promise(deliveries: Sequence[Delivery], *, now: datetime) -> None:
+    """Tell the deliveries (with `step` and its `gift`) of which voucher they speak, if of one."""
     giving = [delivery for delivery in deliveries if delivery.step.gift is not None]
     if not giving:
-        return {}
+        return
     made = Gift.objects.filter(delivery__in=[d.pk for d in giving]).select_related("voucher")
     kept = {gift.delivery_id: gift.voucher for gift in made}
-    found = {}
     for delivery in giving:
         reward, voucher = delivery.step.gift, kept.get(delivery.pk)
         if reward is None:
             continue
         seed = bytes(voucher.seed) if voucher else vouchers.new_seed()
         expires_at = voucher.expires_at if voucher else now + timedelta(days=reward.valid_days)
-        found[delivery.pk] = Promise(
+        delivery.promise = Promise(
             seed=seed,
             code=vouchers.code_of_seed(seed),
             worth=in_words(reward),
             expires_on=expires_at.date(),
             is_new=voucher is None,
         )
-    return found
 
 
 def give(cleared: Sequence[Delivery], *, now: datetime) -> None:

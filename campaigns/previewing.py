@@ -20,7 +20,7 @@ from django.db import connection
 from django.db.models import QuerySet
 from liquid import Environment
 
-from campaigns import audiences, entries, images, planning_sql, rendering, templating
+from campaigns import audiences, entries, gifts, images, planning_sql, rendering, templating
 from campaigns.channels import email
 from campaigns.models import Campaign, Delivery, Journey, Occasion, OccasionArea, Variant
 from config.errors import Refusal
@@ -162,6 +162,7 @@ def preview(campaign: Campaign, *, variant: Variant, member: Member, now: dateti
         step=variant.step,
         variant=variant,
     )
+    gifts.promise([delivery], now=now)
     values = rendering.facts_for([delivery], now=now)[NOBODY]
     if moment and moment.occasion:
         # The journey is not stored, so the renderer cannot find its date.

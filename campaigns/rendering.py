@@ -16,7 +16,7 @@ from typing import Any
 
 from mjml import mjml2html
 
-from campaigns import gifts, templating, tracking
+from campaigns import templating, tracking
 from campaigns.models import Delivery, Journey, Link, Variant
 from loyalty import recommendations
 from loyalty.models import Account, Place, Product
@@ -182,7 +182,6 @@ def facts_for(deliveries: Sequence[Delivery], *, now: datetime) -> dict[int, dic
         ).select_related("occasion")
     }
     programme = Programme.objects.get()
-    promises = gifts.promised(deliveries, now=now)
     values = {}
     for delivery in deliveries:
         member = delivery.member
@@ -194,7 +193,7 @@ def facts_for(deliveries: Sequence[Delivery], *, now: datetime) -> dict[int, dic
             {"name": s.name, "category": s.category, "price": s.price, "currency": s.currency}
             for s in looked_at.get(member.pk, [])
         ]
-        promise = delivery.promise = promises.get(delivery.pk)
+        promise = delivery.promise
         place, product = causes.get(delivery.journey_id, (None, None))
         values[delivery.pk] = {
             "member": {

@@ -1,9 +1,10 @@
 """Sending what is due, none lost and none doubled.
 
 The row is the queue. A worker claims a batch (`SKIP LOCKED`, a lease numbered from a sequence, the
-database's clock), renders it, passes the last gate, marks each chunk as being sent *before* it
-calls the provider, and records the outcome only while the lease is still its own. A reaper takes
-over what a dead worker left: a claim goes back to planned, what was being sent is in doubt.
+database's clock), passes the last gate, writes the messages, marks each chunk as being sent
+*before* it calls the provider, and records the outcome only while the lease is still its own. A
+reaper takes over what a dead worker left: a claim goes back to planned, what was being sent is in
+doubt.
 """
 
 from collections.abc import Sequence
@@ -43,33 +44,27 @@ def send_due(
     batch = claim(channel=channel, now=now, limit=limit)
     if not batch:
         return Sent()
-    messages, failed = rendering.render_batch(batch, now=now)
-    lease = batch[0].lease
-    for pk, why in failed.items():
-        log.warning("rendering_failed", delivery=pk, why=why)
-    settling.settle(
-        list(failed), lease, state=Delivery.State.FAILED, reason=Delivery.Reason.RENDERING
-    )
+    gifts.promise(batch, now=now)
     carrier = carrier or CARRIERS[channel]()
-    by_id = {message.delivery.pk: message for message in messages}
     if carrier.is_transactional:
         with transaction.atomic():
-            cleared = [by_id[d.pk] for d in _gate(list(messages), lease, now=now)]
-            results = _send_chunks(carrier, cleared, now=now)
+            messages = _written(_gate(batch, now=now), now=now)
+            results = _send_chunks(carrier, messages, now=now)
             return Sent(len(batch), results.count(Result.SENT))
     with transaction.atomic():
-        cleared = [by_id[d.pk] for d in _gate(list(messages), lease, now=now)]
-    if not cleared:
+        cleared = _gate(batch, now=now)
+    messages = _written(cleared, now=now)
+    if not messages:
         return Sent(len(batch), 0)
     try:
         carrier.open()
     except Unreachable as error:
         log.warning("channel_unreachable", channel=channel, why=str(error))
-        settling.put_off([message.delivery.pk for message in cleared], lease, now=now)
+        settling.put_off([m.delivery.pk for m in messages], messages[0].delivery.lease, now=now)
         pacing.note(channel=channel, results=[Result.RETRY], now=now)
         return Sent(len(batch), 0)
     try:
-        results = _send_chunks(carrier, cleared, now=now)
+        results = _send_chunks(carrier, messages, now=now)
     finally:
         carrier.close()
     pacing.note(channel=channel, results=results, now=now)
@@ -125,9 +120,10 @@ def finish(*, now: datetime) -> int:
     return Campaign.objects.filter(pk__in=done).update(state=Campaign.State.FINISHED)
 
 
-def _gate(messages: Sequence[Message], lease: int | None, *, now: datetime) -> list[Delivery]:
+def _gate(batch: Sequence[Delivery], *, now: datetime) -> list[Delivery]:
     """Pass the last gate and write what it decided; returns the deliveries cleared to go."""
-    gate = objections.judge([message.delivery for message in messages], now=now)
+    gate = objections.judge(batch, now=now)
+    lease = batch[0].lease
     state, nothing = Delivery.State, Delivery.Reason.NONE
     decided: list[tuple[Any, ...]] = [
         *(
@@ -155,6 +151,23 @@ def _gate(messages: Sequence[Message], lease: int | None, *, now: datetime) -> l
         gate.cleared = [delivery for delivery in gate.cleared if delivery.pk in still]
     gifts.give(gate.cleared, now=now)
     return gate.cleared
+
+
+def _written(cleared: Sequence[Delivery], *, now: datetime) -> list[Message]:
+    """The messages of what may go: nothing is written for those who get nothing."""
+    if not cleared:
+        return []
+    messages, failed = rendering.render_batch(cleared, now=now)
+    for pk, why in failed.items():
+        log.warning("rendering_failed", delivery=pk, why=why)
+    settling.settle(
+        list(failed),
+        cleared[0].lease,
+        state=Delivery.State.FAILED,
+        reason=Delivery.Reason.RENDERING,
+        sent_at=None,
+    )
+    return messages
 
 
 def _rival(gate: objections.Gate, pk: int) -> int | None:

@@ -233,7 +233,7 @@ def test_marketer_sees_what_waits_sets_a_rate_and_tries_again(marketer: Client) 
     assert "fails; tried again at" in marketer.get(page).content.decode()
     assert "Nothing goes out by e-mail" in marketer.get(reverse("admin:index")).content.decode()
     change = reverse("admin:campaigns_channelstate_change", args=["email"])
-    assert marketer.post(change, {"max_per_minute": "600"}).status_code == 302
+    assert marketer.post(change, {"max_per_minute": "600", "price": "0"}).status_code == 302
     marketer.post(page, {"action": "try_now", "_selected_action": ["email"]})
     state = ChannelState.objects.get(channel="email")
     assert (state.max_per_minute, state.failures, state.open_until) == (600, 0, None)

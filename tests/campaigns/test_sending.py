@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError
 
-from campaigns import launching, rendering, reporting, sending
+from campaigns import launching, objections, rendering, reporting, sending
 from campaigns.channels import CARRIERS
 from campaigns.channels.contract import Result, Unreachable
 from campaigns.models import Campaign, Delivery, InboxMessage
@@ -355,13 +355,13 @@ def test_paused_campaign_keeps_its_messages_and_nobody_spins_on_them() -> None:
 def test_pause_is_read_after_the_claim(monkeypatch: pytest.MonkeyPatch) -> None:
     scenes.readers(3)
     scenes.planned()
-    render = rendering.render_batch
+    judge = objections.judge
 
     def pause(*args: Any, **said: Any) -> Any:
         launching.pause(code="news", now=DUE)
-        return render(*args, **said)
+        return judge(*args, **said)
 
-    monkeypatch.setattr(rendering, "render_batch", pause)
+    monkeypatch.setattr(objections, "judge", pause)
     sending.send_due(channel="email", now=DUE)
     assert set(Delivery.objects.values_list("state", "tries", "leased_until")) == {
         ("planned", 0, None)

@@ -10,10 +10,10 @@ from typing import Any
 from campaigns import audiences, entries, goals, step_conditions, waits
 from campaigns.models import Campaign, Step
 from config.errors import Invalid
-from members.models import Channel, InteractionKind, Interest, Purpose
+from members.models import Channel, InteractionKind, Interest, Purpose, Topic
 
 KEYS = {
-    "code", "name", "purpose", "audience", "entry", "expires_hours", "in_quiet_hours",
+    "code", "name", "purpose", "topic", "audience", "entry", "expires_hours", "in_quiet_hours",
     "holdout_percent", "priority", "goal", "reentry_days", "when_beaten", "answer_value",
     "budget", "steps",
 }  # fmt: skip
@@ -43,6 +43,7 @@ def read(document: object) -> dict[str, Any]:
         "code": code,
         "name": _text(document, "name", 120, ""),
         "purpose": _choice(document, "purpose", Purpose.values, Purpose.MARKETING),
+        "topic": _topic(document.get("topic")),
         "audience": document["audience"],
         "entry": document["entry"],
         "expires_hours": _whole(document, "expires_hours", 1, 2_000, 24),
@@ -60,6 +61,14 @@ def read(document: object) -> dict[str, Any]:
         "budget": _budget(document.get("budget", {})),
         "steps": _steps(document["steps"]),
     }
+
+
+def _topic(said: object) -> str | None:
+    if said is not None and (
+        not isinstance(said, str) or not Topic.objects.filter(slug=said).exists()
+    ):
+        raise Invalid(f"There is no topic '{str(said)[:60]}'.", pointer="/topic")
+    return said
 
 
 def _percent(document: dict[str, Any]) -> int | float:

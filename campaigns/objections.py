@@ -4,7 +4,7 @@ Everything that can change between planning and sending is read here, under a lo
 concerned, so that two workers cannot both give one member the last message a cap allows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -13,8 +13,9 @@ from django.db.models import Q
 
 from campaigns import journeys, timing
 from campaigns.models import Campaign, ContactCap, Delivery, Objection, QuietHours
-from campaigns.reach import allowed_sql, reachable_sql
-from members.models import Member, Purpose
+from campaigns.patience import Patience
+from campaigns.reach import allowed_sql, reachable_sql, refusing
+from members.models import Channel, Member, Purpose
 
 # A cap counts what went out or may have gone out.
 COUNTED = (
@@ -27,7 +28,8 @@ COUNTED = (
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """A cap that a delivery ran into, and the first moment it would pass; None: it never would."""
+    """A cap that a delivery ran into, and the first moment it would pass; None: it never would.
+    A cap without a row is the member's own."""
 
     reason: Delivery.Reason
     cap: ContactCap
@@ -66,9 +68,10 @@ def judge(deliveries: Sequence[Delivery], *, now: datetime) -> Gate:
         ).values_list("pk", flat=True)
     )
     ways = _ways(deliveries)
-    unwanted = journeys.unwanted(deliveries, now=now)
+    unwanted = journeys.unwanted(deliveries, now=now) | _of_unwanted_topics(deliveries)
     quiet = list(QuietHours.objects.filter(is_active=True))
-    caps = _Caps(member_ids, now=now)
+    caps = _Caps(members, now=now)
+    patience = Patience(deliveries)
     # The most important first: it gets what a cap still allows.
     for delivery in sorted(deliveries, key=lambda d: (-d.value, d.due_at, d.pk)):
         if delivery.campaign_id not in live:
@@ -78,7 +81,8 @@ def judge(deliveries: Sequence[Delivery], *, now: datetime) -> Gate:
         elif delivery.pk in unwanted:
             gate.objected[delivery.pk] = (unwanted[delivery.pk], None)
         else:
-            _judge_one(delivery, members[delivery.member_id], ways, quiet, caps, gate, now)
+            member = members[delivery.member_id]
+            _judge_one(delivery, member, ways, quiet, caps, patience, gate, now)
     return gate
 
 
@@ -87,7 +91,7 @@ def remember(gate: Gate, *, now: datetime) -> None:
     rows = [
         Objection(
             delivery_id=pk,
-            cap=clash.cap,
+            cap=clash.cap if clash.cap.pk else None,
             had=clash.had,
             allowed=clash.cap.max_messages,
             passes_at=clash.passes_at,
@@ -110,18 +114,14 @@ def _judge_one(
     ways: dict[int, dict[str, tuple[bool, bool]]],
     quiet: Sequence[QuietHours],
     caps: "_Caps",
+    patience: Patience,
     gate: Gate,
     now: datetime,
 ) -> None:
     purpose = delivery.campaign.purpose
-    if member.erased_at is not None:
-        gate.objected[delivery.pk] = (Delivery.Reason.ERASED, None)
-        return
-    if member.merged_into_id is not None:
-        gate.objected[delivery.pk] = (Delivery.Reason.MERGED, None)
-        return
-    if purpose == Purpose.MARKETING and member.paused_until and member.paused_until > now:
-        gate.objected[delivery.pk] = (Delivery.Reason.MEMBER_PAUSE, None)
+    reason = _away(member, purpose=purpose, now=now)
+    if reason:
+        gate.objected[delivery.pk] = (reason, None)
         return
     channel, reason = _channel(delivery, ways[delivery.pk])
     if channel is None:
@@ -129,6 +129,9 @@ def _judge_one(
         return
     if channel != delivery.channel:
         gate.rerouted[delivery.pk] = channel
+        return
+    if patience.is_at_its_end(delivery):
+        gate.objected[delivery.pk] = (Delivery.Reason.IGNORED, None)
         return
     until = _quiet_until(member, quiet, channel=channel, purpose=purpose, now=now)
     if until is not None:
@@ -147,7 +150,30 @@ def _judge_one(
         else:
             gate.objected[delivery.pk] = (clash.reason, clash.beaten_by)
         return
+    patience.spend(delivery)
     gate.cleared.append(delivery)
+
+
+def _away(member: Member, *, purpose: str, now: datetime) -> Delivery.Reason:
+    if member.erased_at is not None:
+        return Delivery.Reason.ERASED
+    if member.merged_into_id is not None:
+        return Delivery.Reason.MERGED
+    if purpose == Purpose.MARKETING and member.paused_until and member.paused_until > now:
+        return Delivery.Reason.MEMBER_PAUSE
+    return Delivery.Reason.NONE
+
+
+def _of_unwanted_topics(deliveries: Sequence[Delivery]) -> dict[int, Delivery.Reason]:
+    """Deliveries of which the member does not want the topic: {id: why}."""
+    topics = {d.campaign.topic_id for d in deliveries} - {None}
+    members = {d.member_id for d in deliveries}
+    refused = {pk: refusing(topic_id=pk, member_ids=members) for pk in topics if pk is not None}
+    return {
+        d.pk: Delivery.Reason.TOPIC
+        for d in deliveries
+        if d.member_id in refused.get(d.campaign.topic_id or 0, ())
+    }
 
 
 def _channel(
@@ -206,17 +232,19 @@ def _quiet_until(
 
 
 class _Caps:
-    """The active caps and what each member had within their windows, read once per batch."""
+    """The active caps, those that members set themselves, and what each member had within their
+    windows; read once per batch."""
 
-    def __init__(self, member_ids: Sequence[int], *, now: datetime) -> None:
+    def __init__(self, members: Mapping[int, Member], *, now: datetime) -> None:
         self._caps = list(ContactCap.objects.filter(is_active=True))
+        self._own = {pk: _own_caps(member) for pk, member in members.items()}
         self._now = now
         self._had: dict[int, list[Delivery]] = {}
-        if self._caps:
-            longest = max(cap.window_days for cap in self._caps)
+        windows = [cap.window_days for caps in (self._caps, *self._own.values()) for cap in caps]
+        if windows:
             rows = Delivery.objects.filter(
-                Q(sent_at__gt=now - timedelta(days=longest)),
-                member__in=member_ids,
+                Q(sent_at__gt=now - timedelta(days=max(windows))),
+                member__in=members,
                 state__in=COUNTED,
             ).select_related("campaign")
             for row in rows.order_by("sent_at"):
@@ -225,7 +253,7 @@ class _Caps:
     def take(self, delivery: Delivery, *, channel: str, purpose: str) -> Clash | None:
         """The cap that is full for this delivery, or leaves it worth nothing; None counts it."""
         had = self._had.setdefault(delivery.member_id, [])
-        for cap in self._caps:
+        for cap in (*self._own[delivery.member_id], *self._caps):
             if purpose != cap.purpose or channel not in cap.channels:
                 continue
             window = timedelta(days=cap.window_days)
@@ -251,3 +279,19 @@ class _Caps:
             return Clash(reason, cap, len(counted), latest, passes_at)
         had.append(delivery)
         return None
+
+
+def _own_caps(member: Member) -> list[ContactCap]:
+    """What the member said about how often: a cap like any other, but of no row. A call counts
+    too; the inbox alone disturbs nobody."""
+    if member.most_messages is None or member.most_messages_days is None:
+        return []
+    return [
+        ContactCap(
+            name="the member's own",
+            purpose=Purpose.MARKETING,
+            channels=[channel for channel in Channel.values if channel != Channel.INBOX],
+            max_messages=member.most_messages,
+            window_days=member.most_messages_days,
+        )
+    ]

@@ -135,6 +135,7 @@ GROUPS: tuple[tuple[str, bool, tuple[Link, ...]], ...] = (
                 "outgoing_mail",
                 "campaigns.view_delivery",
             ),
+            Link("Topics", "members_topic_changelist", "label", "members.view_topic"),
             Link(
                 "Contact caps",
                 "campaigns_contactcap_changelist",

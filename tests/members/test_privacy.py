@@ -42,8 +42,26 @@ from loyalty.models import (
     Voucher,
 )
 from loyalty.returns import ReturnedLine, record
-from members import consents, devices, households, interests, joining, privacy, signing_in, webhooks
-from members.models import ErasedContact, HouseholdMember, IdempotencyKey, Member, User
+from members import (
+    consents,
+    devices,
+    households,
+    interests,
+    joining,
+    privacy,
+    signing_in,
+    topics,
+    webhooks,
+)
+from members.models import (
+    Confirmation,
+    ErasedContact,
+    HouseholdMember,
+    IdempotencyKey,
+    Member,
+    Topic,
+    User,
+)
 from tests import factories
 from tests.factories import NOW, PEAK, line
 
@@ -135,6 +153,12 @@ def zaphodia(settings: Any, tmp_path: Path) -> Member:
     )
     referrals.standing(member=member)
     interests.state(member=member, levels={"snow": 1.0}, now=NOW)
+    Topic.objects.create(slug="stories", name="Stories")
+    topics.record(member=member, wanted={"stories": False}, at=NOW, source="app", now=NOW)
+    Confirmation.objects.create(
+        member=member, email_key=member.email_key or "", source="till", asked_at=NOW,
+        asked_on=NOW.date(), due_at=NOW,
+    )  # fmt: skip
     devices.register(member=member, token="her-phones-token", platform="ios", now=NOW)
     factories.inbox_message(member, subject="Zaphodia, go out")
     phone = factories.app(member)

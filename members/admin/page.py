@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from config.admin import contributions
 from config.admin.contributions import Badge, Panel, adds_badges, adds_panels
 from config.errors import Invalid
-from members import consents, interests, roles
+from members import confirmations, consents, interests, roles
 from members.admin import wording
 from members.models import Address, Channel, Consent, ConsentState, Member, Programme, Purpose, User
 
@@ -44,14 +44,15 @@ def note_consent(*, member: Member, said: str, source: str, now: datetime) -> st
     channel, _, action = said.partition(":")
     if channel not in Channel.values or action not in ("granted", "withdrawn"):
         raise Invalid("Say which channel, and yes or no.")
-    consents.record(
-        member=member,
-        decisions=[consents.Decision(channel, Purpose.MARKETING, action)],
-        at=now,
+    decision = consents.Decision(channel, Purpose.MARKETING, action)
+    is_asked = confirmations.report(
+        [(member.pk, decision, now)],
         source=source,
         now=now,
         text_version=wording.VERSION if action == Consent.Action.GRANTED else "",
     )
+    if is_asked:
+        return "Noted. We ask by e-mail as well: it counts once the member has confirmed it there."
     word = "yes" if action == Consent.Action.GRANTED else "no"
     return f"Noted: {word} to marketing by {Channel(channel).label}."
 

@@ -58,6 +58,7 @@ _YES = consents.Decision(Channel.EMAIL, Purpose.MARKETING, Consent.Action.GRANTE
 def report(
     said: Iterable[tuple[int, consents.Decision, datetime]],
     *,
+    programme: Programme,
     source: str,
     now: datetime,
     text_version: str = "",
@@ -68,7 +69,7 @@ def report(
     """
     rows = list(said)
     asked = {pk for pk, decision, _ in rows if decision == _YES}
-    if not asked or not Programme.objects.get().double_opt_in:
+    if not asked or not programme.double_opt_in:
         consents.record_many(rows, source=source, now=now, text_version=text_version)
         return False
     requested = replace(_YES, action=Consent.Action.REQUESTED)

@@ -74,7 +74,8 @@ def enrol(*, enrolment: Enrolment, now: datetime, source: str) -> Member:
             if address is not None:
                 address.member = member
                 address.save(force_insert=True)
-            confirmations.report(said_at_joining(enrolment, member=member), source=source, now=now)
+            said = said_at_joining(enrolment, member=member)
+            confirmations.report(said, programme=programme, source=source, now=now)
     except IntegrityError as error:
         raise MemberExists("There is a member with this number, e-mail or telephone.") from error
     return member

@@ -12,9 +12,18 @@ from zoneinfo import ZoneInfo
 from config.admin import contributions
 from config.admin.contributions import Badge, Panel, adds_badges, adds_panels
 from config.errors import Invalid
-from members import confirmations, consents, interests, roles
+from members import confirmations, consents, interests, preferences, roles, topics
 from members.admin import wording
-from members.models import Address, Channel, Consent, ConsentState, Member, Programme, Purpose, User
+from members.models import (
+    Address,
+    Channel,
+    Consent,
+    ConsentState,
+    Member,
+    Programme,
+    Purpose,
+    User,
+)
 
 STAGES = {
     Member.Stage.ATTRACT: "getting to know us",
@@ -47,6 +56,7 @@ def note_consent(*, member: Member, said: str, source: str, now: datetime) -> st
     decision = consents.Decision(channel, Purpose.MARKETING, action)
     is_asked = confirmations.report(
         [(member.pk, decision, now)],
+        programme=Programme.objects.get(),
         source=source,
         now=now,
         text_version=wording.VERSION if action == Consent.Action.GRANTED else "",
@@ -142,9 +152,25 @@ def allows(member: Member, user: User, now: datetime) -> Iterator[Panel]:
             "member": member,
             "may_note": user.has_perm("members.add_consent"),
             "source": roles.speaks_for(user),
+            "besides": list(
+                _besides(member, allows_email=allowed[Channel.EMAIL][Purpose.MARKETING])
+            ),
         },
         order=30,
     )
+
+
+def _besides(member: Member, *, allows_email: bool) -> Iterator[str]:
+    """What else the member said about messages."""
+    asked = member.confirmations.filter(confirmed_at=None).order_by("-asked_at").first()
+    if asked is not None and not allows_email:
+        yield f"Asked by e-mail on {asked.asked_on.day} {asked.asked_on:%B %Y}: no answer yet."
+    for topic, is_wanted in topics.wanted(member=member).items():
+        if not is_wanted:
+            yield f"Not wanted: {topic.name}."
+    often = preferences.frequency_of(member)
+    if often is not None:
+        yield f"At most {often.most} a {often.per}."
 
 
 def _channel_label(channel: str) -> str:

@@ -4,12 +4,14 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.db import DatabaseError, transaction
+from django.test import Client
 
 from config.errors import Invalid
 from members import topics
 from members.models import Member, Topic, TopicDecision, TopicState
 from tests import factories
 from tests.factories import NOW
+from tests.staff import SignIn
 
 HOUR = timedelta(hours=1)
 
@@ -63,3 +65,25 @@ def test_record_is_append_only(alex: Member, change: str) -> None:
     rows = TopicDecision.objects.all()
     with pytest.raises(DatabaseError), transaction.atomic():
         rows.delete() if change == "delete" else rows.update(is_wanted=True)
+
+
+def test_marketer_adds_a_topic_and_its_slug_stays(marketer: Client) -> None:
+    said = {"name": "Trail news", "slug": "trail-news", "description": "Now and then."}
+    assert marketer.post("/admin/members/topic/add/", said).status_code == 302
+    row = Topic.objects.get(slug="trail-news")
+    renamed = {**said, "name": "News", "slug": "other"}
+    assert marketer.post(f"/admin/members/topic/{row.pk}/change/", renamed).status_code == 302
+    row.refresh_from_db()
+    assert (row.name, row.slug) == ("News", "trail-news")
+    assert marketer.get(f"/admin/members/topic/{row.pk}/delete/").status_code == 403
+    assert "Topics" in marketer.get("/admin/").content.decode()
+
+
+def test_clerk_has_no_topics(sign_in: SignIn) -> None:
+    assert sign_in("Clerk").get("/admin/members/topic/").status_code == 403
+
+
+def test_staff_see_what_a_member_does_not_want(alex: Member, sign_in: SignIn) -> None:
+    said(alex, stories=False)
+    page = sign_in("").get(f"/admin/members/member/{alex.pk}/change/").content.decode()
+    assert "Not wanted: Stories." in page

@@ -44,6 +44,7 @@ class Answer(forms.Form):
     do = forms.ChoiceField(choices=[("save", ""), ("stop", "")])
     channels = forms.MultipleChoiceField(choices=Channel.choices, required=False)
     topics = forms.MultipleChoiceField(required=False)
+    shown = forms.MultipleChoiceField(required=False)  # A topic added since is not refused.
     often = forms.ChoiceField(required=False)
     pause = forms.ChoiceField(
         choices=[("", ""), (KEEP, ""), *((str(weeks), "") for weeks in WEEKS)], required=False
@@ -52,7 +53,8 @@ class Answer(forms.Form):
     def __init__(self, data: Any, *, standing: Standing) -> None:
         super().__init__(data)
         fields: dict[str, Any] = self.fields
-        fields["topics"].choices = [(topic.slug, topic.name) for topic in standing.topics]
+        for name in ("topics", "shown"):
+            fields[name].choices = [(topic.slug, topic.name) for topic in standing.topics]
         fields["often"].choices = [(key, "") for key in _often(standing)]
 
 
@@ -84,12 +86,14 @@ def _save(
         tracking.stop(delivery, now=now)
         return ["No more offers, on any channel."]
     changes: dict[str, Any] = {"frequency": _often(before)[said["often"]]}
-    if said["pause"] != KEEP:
-        weeks = int(said["pause"] or 0)
-        changes["paused_until"] = now + timedelta(weeks=weeks) if weeks else None
+    weeks = int(said["pause"] or 0) if said["pause"] != KEEP else 0
+    if weeks:
+        changes["paused_until"] = now + timedelta(weeks=weeks)
+    elif said["pause"] != KEEP and _is_paused(before, now=now):
+        changes["paused_until"] = None
     wishes = Wishes(
         channels={c: {Purpose.MARKETING: c in said["channels"]} for c in Channel.values},
-        topics={topic.slug: topic.slug in said["topics"] for topic in before.topics},
+        topics={slug: slug in said["topics"] for slug in said["shown"]},
         changes=changes,
     )
     news = preferences.news(member=member, wishes=wishes)
@@ -116,8 +120,8 @@ def _in_words(news: Wishes, before: Standing, *, zone: str) -> list[str]:
 def _page(
     request: HttpRequest, member: Member, standing: Standing, *, status: int = 200, **said: Any
 ) -> HttpResponse:
-    now, until = timezone.now(), standing.paused_until
-    is_paused = until is not None and until > now
+    until = standing.paused_until
+    is_paused = _is_paused(standing, now=timezone.now())
     pause = [("", "No pause"), *((str(w), f"{w} week{'s' * (w > 1)}, from now") for w in WEEKS)]
     if until is not None and is_paused:
         pause.insert(0, (KEEP, f"Until {_day(until, member.zone)}, as it is"))
@@ -141,6 +145,10 @@ def _page(
     )
 
 
+def _is_paused(standing: Standing, *, now: datetime) -> bool:
+    return standing.paused_until is not None and standing.paused_until > now
+
+
 def _options(rows: Iterable[tuple[str, str]], chosen: Sequence[str]) -> list[dict[str, Any]]:
     return [{"value": str(v), "name": name, "is_on": v in chosen} for v, name in rows]
 
@@ -153,7 +161,7 @@ def _often(standing: Standing) -> dict[str, Frequency | None]:
 
 def _rate(frequency: Frequency | None) -> str:
     if frequency is None:
-        return "As often as there is something to tell"
+        return "As it comes"
     many = "message" if frequency.most == 1 else "messages"
     return f"At most {frequency.most} {many} a {frequency.per}"
 

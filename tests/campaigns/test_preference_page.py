@@ -54,7 +54,7 @@ def address(of: Member) -> str:
 def form(**said: Any) -> dict[str, Any]:
     """The form of a member who changed nothing yet, but for what is said."""
     untouched = {"do": "save", "channels": ["email", "inbox"], "topics": ["stories", "gear"]}
-    return {**untouched, "often": "", "pause": "", **said}
+    return {**untouched, "shown": ["stories", "gear"], "often": "", "pause": "", **said}
 
 
 def text(answer: Any) -> str:
@@ -179,6 +179,19 @@ def test_pause_is_kept_when_it_is_not_spoken_of_and_lifted_when_it_is(
     assert kim.paused_until is None
 
 
+def test_pause_that_is_over_is_nothing_to_tell(kim: Member, browser: Client) -> None:
+    joining.change(member=kim, changes={"paused_until": NOW - 99 * WEEK})
+    page = text(browser.get(address(kim)))
+    assert '<option value="" selected>No pause' in page
+    assert "Everything is as it was." in text(browser.post(address(kim), form()))
+
+
+def test_topic_that_was_added_meanwhile_is_not_refused(kim: Member, browser: Client) -> None:
+    Topic.objects.create(slug="new", name="New")  # The page the member looks at has no such box.
+    browser.post(address(kim), form(topics=["gear"]))
+    assert topics.unwanted(member=kim) == ["stories"]
+
+
 def test_frequency_said_in_the_app_is_there_to_stay(kim: Member, browser: Client) -> None:
     changes = {"frequency": Frequency(7, "month")}
     preferences.record(
@@ -206,6 +219,7 @@ def test_stop_everything_stops_everything(kim: Member, browser: Client) -> None:
         form(do=""),
         form(channels=["pigeon"]),
         form(topics=["sailing"]),
+        form(shown=["sailing"]),
         form(often="99-week"),
         form(pause="-1"),
         form(pause="9" * 400),

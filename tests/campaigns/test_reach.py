@@ -2,7 +2,7 @@
 
 import pytest
 
-from campaigns import files
+from campaigns import files, rehearsing
 from campaigns.models import Campaign
 from config.errors import Invalid
 from loyalty import merging
@@ -35,6 +35,13 @@ def test_planning_says_that_the_topic_is_not_wanted() -> None:
         refuser.pk: ("objected", "topic"),
         other.pk: ("planned", ""),
     }
+
+
+def test_rehearsal_counts_who_does_not_want_the_topic_as_unreached() -> None:
+    scenes.reader()
+    refuse(scenes.reader())
+    rehearsal = rehearsing.rehearse(scenes.draft(topic="stories"), now=NOW)
+    assert (rehearsal.reached, rehearsal.unreached) == (1, 1)
 
 
 @pytest.mark.parametrize("purpose", ["marketing", "service"])

@@ -78,7 +78,14 @@ def test_newsletter_comes_after_the_click_and_never_before(mailoutbox: Any) -> N
     # 4. Its footer leads to the page on which Kim says no to stories; the third does not come.
     page = next(line for line in mailoutbox[1].body.splitlines() if "/m/s/" in line).split(": ")[1]
     answer = Client().post(
-        page, {"do": "save", "channels": ["email", "inbox"], "often": "", "pause": ""}
+        page,
+        {
+            "do": "save",
+            "channels": ["email", "inbox"],
+            "shown": "stories",
+            "often": "",
+            "pause": "",
+        },
     )
     assert "Trail stories: no" in answer.content.decode()
     tick(MONDAY + 3 * WEEK)

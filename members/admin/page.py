@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from config.admin import contributions
 from config.admin.contributions import Badge, Panel, adds_badges, adds_panels
 from config.errors import Invalid
-from members import confirmations, consents, interests, preferences, roles, topics
+from members import confirmations, consents, interests, preferences, roles
 from members.admin import wording
 from members.models import (
     Address,
@@ -165,9 +165,8 @@ def _besides(member: Member, *, allows_email: bool) -> Iterator[str]:
     asked = member.confirmations.filter(confirmed_at=None).order_by("-asked_at").first()
     if asked is not None and not allows_email:
         yield f"Asked by e-mail on {asked.asked_on.day} {asked.asked_on:%B %Y}: no answer yet."
-    for topic, is_wanted in topics.wanted(member=member).items():
-        if not is_wanted:
-            yield f"Not wanted: {topic.name}."
+    unwanted = member.topic_states.filter(is_wanted=False).values_list("topic__name", flat=True)
+    yield from (f"Not wanted: {name}." for name in unwanted.order_by("topic__name"))
     often = preferences.frequency_of(member)
     if often is not None:
         yield f"At most {often.most} a {often.per}."

@@ -8,9 +8,10 @@ from datetime import datetime
 
 from campaigns import arbitration, journeys, planning, sending, tasks_for_people, triggers
 from loyalty import sweeping
-from members import announcing, geocoding
+from members import announcing, confirmations, geocoding
 
 TALK: dict[str, sweeping.Sweep] = {
+    "confirmations asked": confirmations.send_due,
     "located": lambda *, now: geocoding.geocode_unlocated(),  # noqa: PLW0108
     "leases expired": lambda *, now: sending.reap(),  # noqa: PLW0108
     "answered": triggers.answer,

@@ -11,10 +11,10 @@ from campaigns import audiences, entries, goals, step_conditions, waits
 from campaigns.models import Campaign, Step
 from config.errors import Invalid
 from loyalty.models import Reward
-from members.models import Channel, InteractionKind, Interest, Purpose
+from members.models import Channel, InteractionKind, Interest, Purpose, Topic
 
 KEYS = {
-    "code", "name", "purpose", "audience", "entry", "expires_hours", "in_quiet_hours",
+    "code", "name", "purpose", "topic", "audience", "entry", "expires_hours", "in_quiet_hours",
     "holdout_percent", "priority", "goal", "reentry_days", "when_beaten", "answer_value",
     "budget", "steps",
 }  # fmt: skip
@@ -44,6 +44,7 @@ def read(document: object) -> dict[str, Any]:
         "code": code,
         "name": _text(document, "name", 120, ""),
         "purpose": _choice(document, "purpose", Purpose.values, Purpose.MARKETING),
+        "topic": _topic(document.get("topic")),
         "audience": document["audience"],
         "entry": document["entry"],
         "expires_hours": _whole(document, "expires_hours", 1, 2_000, 24),
@@ -72,6 +73,14 @@ def _reentry(document: dict[str, Any]) -> int | None:
             pointer="/reentry_days",
         )
     return days
+
+
+def _topic(said: object) -> str | None:
+    if said is not None and (
+        not isinstance(said, str) or not Topic.objects.filter(slug=said).exists()
+    ):
+        raise Invalid(f"There is no topic '{str(said)[:60]}'.", pointer="/topic")
+    return said
 
 
 def _percent(document: dict[str, Any]) -> int | float:

@@ -13,7 +13,7 @@ from campaigns import documents, launching, waits
 from campaigns.models import Audience, Campaign, Step, Variant
 from config.errors import Invalid, Refusal
 from loyalty.models import Reward
-from members.models import Interest
+from members.models import Interest, Topic
 
 # Keys that stand in the file as they stand in the row.
 AS_THEY_ARE = (
@@ -55,6 +55,7 @@ def load(document: object, *, now: datetime) -> str:
             code=code, defaults={"name": said["name"], "definition": said["audience"]}
         )
         fields = {key: said[key] for key in AS_THEY_ARE}
+        fields["topic"] = Topic.objects.filter(slug=said["topic"] or "").first()
         campaign, _ = Campaign.objects.update_or_create(
             code=code, defaults={**fields, "audience": audience, "replaces": launched}
         )
@@ -81,6 +82,7 @@ def export(campaign: Campaign) -> dict[str, Any]:
     return {
         "code": campaign.replaces.code if campaign.replaces else campaign.code,
         **{key: getattr(campaign, key) for key in AS_THEY_ARE},
+        "topic": campaign.topic.slug if campaign.topic else None,
         "audience": campaign.audience.definition,
         "holdout_percent": documents.plain(campaign.holdout_percent),
         "answer_value": str(campaign.answer_value),

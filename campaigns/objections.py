@@ -7,35 +7,16 @@ the desks that are to call them, so that no desk gets more calls than it has sea
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import datetime
 
 from django.db import connection
-from django.db.models import Q
 
 from campaigns import budgets, desks, journeys, timing
-from campaigns.models import Campaign, ContactCap, Delivery, Objection, QuietHours
-from campaigns.reach import allowed_sql, reachable_sql
+from campaigns.caps import Caps, Clash
+from campaigns.models import Campaign, Delivery, QuietHours
+from campaigns.patience import Patience
+from campaigns.reach import allowed_sql, reachable_sql, refusing
 from members.models import Channel, Member, Purpose
-
-# A cap counts what went out or may have gone out.
-COUNTED = (
-    Delivery.State.CLAIMED,
-    Delivery.State.SENDING,
-    Delivery.State.SENT,
-    Delivery.State.UNKNOWN,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Clash:
-    """A cap that a delivery ran into, and the first moment it would pass; None: it never would."""
-
-    reason: Delivery.Reason
-    cap: ContactCap
-    had: int
-    beaten_by: int | None
-    passes_at: datetime | None
 
 
 @dataclass(slots=True)
@@ -48,7 +29,7 @@ class Gate:
     expired: list[int] = field(default_factory=list)
     put_back: list[int] = field(default_factory=list)
     rerouted: dict[int, str] = field(default_factory=dict)
-    clashes: dict[int, "Clash"] = field(default_factory=dict)
+    clashes: dict[int, Clash] = field(default_factory=dict)
 
 
 def judge(deliveries: Sequence[Delivery], *, now: datetime) -> Gate:
@@ -68,12 +49,13 @@ def judge(deliveries: Sequence[Delivery], *, now: datetime) -> Gate:
         ).values_list("pk", flat=True)
     )
     ways = _ways(deliveries)
-    unwanted = journeys.unwanted(deliveries, now=now)
+    unwanted = journeys.unwanted(deliveries, now=now) | _of_unwanted_topics(deliveries)
     quiet = list(QuietHours.objects.filter(is_active=True))
     called = {d.member_id for d in deliveries if d.channel == Channel.PEOPLE}
     room = _Room(
-        caps=_Caps(member_ids, now=now),
+        caps=Caps(members, now=now),
         seats=desks.Seats([members[pk] for pk in called], now=now),
+        patience=Patience(deliveries),
         purses=budgets.Purses({d.campaign_id: d.campaign for d in deliveries}.values(), now=now),
     )
     # The most important first: it gets what a cap still allows.
@@ -90,28 +72,6 @@ def judge(deliveries: Sequence[Delivery], *, now: datetime) -> Gate:
     return gate
 
 
-def remember(gate: Gate, *, now: datetime) -> None:
-    """Write how the deliveries ran into their caps, for whoever asks why."""
-    rows = [
-        Objection(
-            delivery_id=pk,
-            cap=clash.cap,
-            had=clash.had,
-            allowed=clash.cap.max_messages,
-            passes_at=clash.passes_at,
-            at=now,
-        )
-        for pk, clash in sorted(gate.clashes.items())
-    ]
-    if rows:
-        Objection.objects.bulk_create(
-            rows,
-            update_conflicts=True,
-            unique_fields=["delivery"],
-            update_fields=["cap", "had", "allowed", "passes_at", "at"],
-        )
-
-
 def _judge_one(
     delivery: Delivery,
     member: Member,
@@ -122,14 +82,9 @@ def _judge_one(
     now: datetime,
 ) -> None:
     purpose = delivery.campaign.purpose
-    if member.erased_at is not None:
-        gate.objected[delivery.pk] = (Delivery.Reason.ERASED, None)
-        return
-    if member.merged_into_id is not None:
-        gate.objected[delivery.pk] = (Delivery.Reason.MERGED, None)
-        return
-    if purpose == Purpose.MARKETING and member.paused_until and member.paused_until > now:
-        gate.objected[delivery.pk] = (Delivery.Reason.MEMBER_PAUSE, None)
+    reason = _away(member, purpose=purpose, now=now)
+    if reason:
+        gate.objected[delivery.pk] = (reason, None)
         return
     channel, reason = _channel(delivery, ways[delivery.pk])
     if channel is None:
@@ -137,6 +92,9 @@ def _judge_one(
         return
     if channel != delivery.channel:
         gate.rerouted[delivery.pk] = channel
+        return
+    if room.patience.is_at_its_end(delivery):
+        gate.objected[delivery.pk] = (Delivery.Reason.IGNORED, None)
         return
     until = _quiet_until(member, quiet, channel=channel, purpose=purpose, now=now)
     if until is not None:
@@ -173,6 +131,7 @@ def _make_room(delivery: Delivery, member: Member, channel: str, room: "_Room", 
     if desk is not None:
         room.seats.take(desk)
         delivery.desk = desk
+    room.patience.spend(delivery)
     room.purses.take(delivery, channel=channel)
     gate.cleared.append(delivery)
 
@@ -190,9 +149,32 @@ def _wait(delivery: Delivery, until: datetime, gate: Gate, *, else_: Delivery.Re
 class _Room:
     """What there is room for: in the members' days, in the desks' and in the campaigns' budgets."""
 
-    caps: "_Caps"
+    caps: Caps
     seats: desks.Seats
+    patience: Patience
     purses: budgets.Purses
+
+
+def _away(member: Member, *, purpose: str, now: datetime) -> Delivery.Reason:
+    if member.erased_at is not None:
+        return Delivery.Reason.ERASED
+    if member.merged_into_id is not None:
+        return Delivery.Reason.MERGED
+    if purpose == Purpose.MARKETING and member.paused_until and member.paused_until > now:
+        return Delivery.Reason.MEMBER_PAUSE
+    return Delivery.Reason.NONE
+
+
+def _of_unwanted_topics(deliveries: Sequence[Delivery]) -> dict[int, Delivery.Reason]:
+    """Deliveries of which the member does not want the topic: {id: why}."""
+    topics = {d.campaign.topic_id for d in deliveries} - {None}
+    members = {d.member_id for d in deliveries}
+    refused = {pk: refusing(topic_id=pk, member_ids=members) for pk in topics if pk is not None}
+    return {
+        d.pk: Delivery.Reason.TOPIC
+        for d in deliveries
+        if d.member_id in refused.get(d.campaign.topic_id or 0, ())
+    }
 
 
 def _channel(
@@ -248,62 +230,3 @@ def _quiet_until(
             if awake > now and (until is None or awake > until):
                 until = awake
     return until
-
-
-class _Had(NamedTuple):
-    """A message that counts: of a member with hundreds only this is read."""
-
-    pk: int
-    channel: str
-    purpose: str
-    sent_at: datetime | None
-
-
-class _Caps:
-    """The active caps and what each member had within their windows, read once per batch."""
-
-    def __init__(self, member_ids: Sequence[int], *, now: datetime) -> None:
-        self._caps = list(ContactCap.objects.filter(is_active=True))
-        self._now = now
-        self._had: dict[int, list[_Had]] = {}
-        if self._caps:
-            longest = max(cap.window_days for cap in self._caps)
-            rows = Delivery.objects.filter(
-                Q(sent_at__gt=now - timedelta(days=longest)),
-                member__in=member_ids,
-                state__in=COUNTED,
-            ).order_by("sent_at")
-            for member_id, pk, channel, purpose, sent_at in rows.values_list(
-                "member_id", "pk", "channel", "campaign__purpose", "sent_at"
-            ):
-                self._had.setdefault(member_id, []).append(_Had(pk, channel, purpose, sent_at))
-
-    def take(self, delivery: Delivery, *, channel: str, purpose: str) -> Clash | None:
-        """The cap that is full for this delivery, or leaves it worth nothing; None counts it."""
-        had = self._had.setdefault(delivery.member_id, [])
-        for cap in self._caps:
-            if purpose != cap.purpose or channel not in cap.channels:
-                continue
-            window = timedelta(days=cap.window_days)
-            counted = [
-                row
-                for row in had
-                if row.pk != delivery.pk
-                and row.purpose == cap.purpose
-                and row.channel in cap.channels
-                and (row.sent_at or self._now) > self._now - window
-            ]
-            latest = counted[-1].pk if counted else None
-            passes_at = None
-            if len(counted) >= cap.max_messages:
-                reason = Delivery.Reason.CAP
-                if cap.max_messages:
-                    first = counted[len(counted) - cap.max_messages]
-                    passes_at = (first.sent_at or self._now) + window
-            elif counted and delivery.value <= float(cap.price) * len(counted) > 0:
-                reason = Delivery.Reason.WORTH
-            else:
-                continue
-            return Clash(reason, cap, len(counted), latest, passes_at)
-        had.append(_Had(delivery.pk, channel, purpose, delivery.sent_at))
-        return None

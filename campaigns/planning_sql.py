@@ -16,7 +16,7 @@ from typing import Any
 
 from campaigns import entries, holdouts, learning, waits
 from campaigns.models import Campaign, OccasionArea, Step
-from campaigns.reach import allowed_sql, reachable_sql
+from campaigns.reach import allowed_sql, reachable_sql, wanted_sql
 from members import scoring
 from members.models import Channel
 
@@ -310,10 +310,11 @@ def _channel_parts(campaign: Campaign, step: Step) -> Sql:
     head = f"""
         SELECT journey_id, member_id, is_held_out, due_at, {{channel}} AS channel,
                CASE WHEN {dateless} THEN 'no_date' WHEN NOT is_wanted THEN 'condition'
-                    WHEN {{able}} THEN ''
+                    WHEN NOT wants_topic THEN 'topic' WHEN {{able}} THEN ''
                     WHEN {{allowed}} THEN 'address' ELSE 'consent' END AS reason
           FROM (SELECT e.id AS journey_id, e.member_id, e.is_held_out, e.due_at, e.occasion_id,
-                       e.is_wanted, m.preferred_channel, {ways}
+                       e.is_wanted, {wanted_sql(topic_id=campaign.topic_id)} AS wants_topic,
+                       m.preferred_channel, {ways}
                   FROM entered e JOIN members_member m ON m.id = e.member_id OFFSET 0) AS way
     """
     if step.send == Step.Send.ALL:

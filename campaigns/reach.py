@@ -1,7 +1,12 @@
-"""Whether a member can and may be reached on a channel, as SQL over `members_member m`.
+"""Whether a member can and may be reached on a channel, and wants to hear of a topic, as SQL over
+`members_member m`.
 
 Planning and the last gate ask the same question with the same words.
 """
+
+from collections.abc import Collection
+
+from django.db import connection
 
 from members import consents
 from members.models import Channel, Purpose
@@ -35,3 +40,24 @@ def allowed_sql(*, channel: str, purpose: str) -> str:
     if consents.allowed_by_default(channel=channel, purpose=purpose):
         return f"NOT {state}NOT s.is_allowed)"
     return f"{state}s.is_allowed)"
+
+
+def wanted_sql(*, topic_id: int | None) -> str:
+    """True where the member has not said no to the topic; nobody says no to nothing."""
+    if topic_id is None:
+        return "true"
+    return (
+        "NOT EXISTS (SELECT 1 FROM members_topicstate t WHERE t.member_id = m.id"
+        f" AND t.topic_id = {int(topic_id)} AND NOT t.is_wanted)"
+    )
+
+
+def refusing(*, topic_id: int, member_ids: Collection[int]) -> set[int]:
+    """Those of these members who do not want the topic, as of now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT m.id FROM members_member m WHERE m.id = ANY(%s)"
+            f" AND NOT {wanted_sql(topic_id=topic_id)}",
+            [list(member_ids)],
+        )
+        return {pk for (pk,) in cursor.fetchall()}

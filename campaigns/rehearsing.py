@@ -11,7 +11,7 @@ from django.db import connection
 
 from campaigns import audiences, holdouts
 from campaigns.models import Campaign, Step
-from campaigns.reach import allowed_sql, reachable_sql
+from campaigns.reach import allowed_sql, reachable_sql, wanted_sql
 from config.errors import Refusal
 
 TOLERANCE_PERCENT = 10
@@ -67,7 +67,7 @@ def rehearse(campaign: Campaign, *, now: datetime) -> Rehearsal:
         .values("pk")
         .query.sql_with_params()
     )
-    able = {c: _able(c, campaign.purpose) for c in step.channels}
+    able = {c: _able(c, campaign) for c in step.channels}
     held = holdouts.held_out_sql(campaign="%s::text", member="m.id", below="%s")
     columns = ", ".join(
         f"count(*) FILTER (WHERE {allowed_sql(channel=c, purpose=campaign.purpose)}),"
@@ -100,8 +100,11 @@ def confirm(campaign: Campaign, *, shown: int, now: datetime) -> None:
         )
 
 
-def _able(channel: str, purpose: str) -> str:
-    return f"({allowed_sql(channel=channel, purpose=purpose)} AND {reachable_sql(channel=channel)})"
+def _able(channel: str, campaign: Campaign) -> str:
+    return (
+        f"({allowed_sql(channel=channel, purpose=campaign.purpose)}"
+        f" AND {reachable_sql(channel=channel)} AND {wanted_sql(topic_id=campaign.topic_id)})"
+    )
 
 
 def _chosen(step: Step, channel: str, able: Mapping[str, str]) -> str:

@@ -65,8 +65,9 @@ class Message:
         )
         footer = html.escape(self.programme.postal_address)
         if self.is_marketing:
-            footer += (
-                f' <a href="{self.unsubscribe_url}" style="color:#66756d">Stop these messages</a>'
+            footer += " " + " &middot; ".join(
+                f'<a href="{url}" style="color:#66756d">{words}</a>'
+                for words, url in self._ways_out()
             )
         parts = {
             "PREVIEW": html.escape(self.text[:120]),
@@ -81,8 +82,14 @@ class Message:
         """The whole text part of an e-mail."""
         footer = f"\n\n--\n{self.programme.name} {self.programme.postal_address}".rstrip()
         if self.is_marketing:
-            footer += f"\nStop these messages: {self.unsubscribe_url}"
+            footer += "".join(f"\n{words}: {url}" for words, url in self._ways_out())
         return self.text + footer + "\n"
+
+    def _ways_out(self) -> list[tuple[str, str]]:
+        return [
+            ("Choose what you get", tracking.preferences_url(self.delivery)),
+            ("Stop these messages", self.unsubscribe_url),
+        ]
 
 
 def check(*, subject: str, body: str, pointer: str) -> None:

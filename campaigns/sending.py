@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 from django.db import connection, transaction
 
-from campaigns import entries, gifts, objections, pacing, rendering, settling
+from campaigns import caps, entries, gifts, objections, pacing, rendering, settling
 from campaigns.channels import CARRIERS
 from campaigns.channels.contract import Carrier, Result, Unreachable
 from campaigns.models import Campaign, Delivery
@@ -142,7 +142,7 @@ def _gate(batch: Sequence[Delivery], *, now: datetime) -> list[Delivery]:
         columns = [list(column) for column in zip(*decided, strict=True)]
         with connection.cursor() as cursor:
             cursor.execute(_DECIDE, [*columns, lease])
-    objections.remember(gate, now=now)
+    caps.remember(gate.clashes, now=now)
     ours = Delivery.objects.filter(
         pk__in=[delivery.pk for delivery in gate.cleared], lease=lease, state=state.CLAIMED
     )

@@ -13,12 +13,15 @@ from django.db import transaction
 
 from campaigns.models import Delivery, Engagement, Link
 from config.errors import NotFound
-from members import consents, interactions
+from members import consents, interactions, preferences
+from members.models import Member
+from members.preferences import Wishes
 
 _SIGNER = signing.Signer(salt="cairn.message")
 SCANNER_WINDOW = timedelta(seconds=3)
 LIKELY = 50
 LONGEST_URL = 1_000
+PAGE_VERSION = "page-1"  # The words beside the boxes of the page of preferences
 _ROBOTS = ("bot", "crawl", "spider", "preview", "scan", "curl", "wget", "python", "monitor")
 
 
@@ -37,11 +40,16 @@ def unsubscribe_url(delivery: Delivery) -> str:
     return _url("u", str(delivery.pk))
 
 
+def preferences_url(delivery: Delivery) -> str:
+    """Where the member says what they want to get, without a login."""
+    return _url("s", str(delivery.pk))
+
+
 def delivery_of(token: str, *, letter: str) -> Delivery:
     """The delivery a signed address speaks of; `NotFound` when the signature is not ours."""
     ids = _ids(token, letter=letter)
     delivery = (
-        Delivery.objects.select_related("campaign", "member", "variant__interest")
+        Delivery.objects.select_related("campaign", "member__merged_into", "variant__interest")
         .filter(pk=ids[0])
         .first()
     )
@@ -93,12 +101,39 @@ def record_read(delivery: Delivery, *, now: datetime) -> None:
 def unsubscribe(token: str, *, now: datetime) -> Delivery:
     """Stop marketing to this member on every channel. Doing it twice changes nothing more."""
     delivery = delivery_of(token, letter="u")
+    stop(delivery, now=now)
+    return delivery
+
+
+def stop(delivery: Delivery, *, now: datetime) -> None:
+    """Stop marketing to whom this message went, on every channel."""
     with transaction.atomic():
         consents.stop_marketing(
-            member=delivery.member, at=now, source=f"message {delivery.pk}", now=now
+            member=person_of(delivery), at=now, source=f"message {delivery.pk}", now=now
         )
         Engagement.objects.create(delivery=delivery, kind=Engagement.Kind.UNSUBSCRIBED, at=now)
-    return delivery
+
+
+def record_wishes(delivery: Delivery, *, wishes: Wishes, now: datetime) -> None:
+    """Take down what the member said on the page a message leads to, which shows for certain that
+    the message was opened."""
+    with transaction.atomic():
+        preferences.record(
+            member=person_of(delivery),
+            wishes=wishes,
+            source=f"message {delivery.pk}",
+            now=now,
+            text_version=PAGE_VERSION,
+        )
+        Engagement.objects.create(delivery=delivery, kind=Engagement.Kind.OPENED, at=now)
+
+
+def person_of(delivery: Delivery) -> Member:
+    """Who the member of a message is now; `NotFound` for somebody erased."""
+    member = delivery.member.merged_into or delivery.member
+    if member.erased_at is not None:
+        raise NotFound("This link is not valid.")
+    return member
 
 
 def is_web_address(url: str) -> bool:

@@ -40,6 +40,7 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "finish campaigns": every(60, "campaigns.tasks.finish"),
     "sweep points": every(300, "loyalty.tasks.sweep"),
     "tell webhooks": every(5, "members.tasks.announce"),
+    "ask for confirmation": every(5, "members.tasks.confirm"),
     "locate addresses": every(60, "members.tasks.locate"),
     "learn from answers": daily(2, 11, "campaigns.tasks.learn"),
     "age points and tiers": daily(2, 43, "loyalty.tasks.sweep_nightly"),

@@ -43,6 +43,11 @@ OLDEST_UNANSWERED = """
       JOIN members_interaction AS interaction ON interaction.id = waiting.interaction_id
      ORDER BY waiting.interaction_id LIMIT 1
 """
+OLDEST_UNASKED = """
+    SELECT extract(epoch FROM now() - due_at)
+      FROM members_confirmation WHERE state = 'planned' AND due_at <= now()
+     ORDER BY due_at LIMIT 1
+"""
 DELIVERIES = "SELECT state, count(*) FROM campaigns_delivery GROUP BY state"
 ANNOUNCEMENTS = """
     SELECT state, count(*) FROM members_announcement
@@ -88,7 +93,11 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 def oldest_due_seconds() -> dict[str, float]:
     """How long the oldest row of each queue has been due; 0 if nothing is."""
-    queues = {"deliveries": OLDEST_DUE_DELIVERY, "interactions": OLDEST_UNANSWERED}
+    queues = {
+        "deliveries": OLDEST_DUE_DELIVERY,
+        "interactions": OLDEST_UNANSWERED,
+        "confirmations": OLDEST_UNASKED,
+    }
     return {
         name: max((float(age) for (age,) in _rows(query)), default=0.0)
         for name, query in queues.items()

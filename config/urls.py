@@ -16,6 +16,7 @@ urlpatterns = [
     path("api/v1/", include("campaigns.api.urls")),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/v1/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("m/", include("members.api.confirmation_page")),
     path("m/", include("campaigns.api.links")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

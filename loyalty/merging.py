@@ -20,7 +20,7 @@ from django.db.models import Exists, OuterRef, Q
 from config.errors import Invalid, Refusal
 from loyalty import ledger, tiers
 from loyalty.models import Account, Hold, Merge
-from members import consents, households, interests, lead_scores, ownership
+from members import consents, households, interests, lead_scores, ownership, topics
 from members.models import Consent, ConsentState, IdempotencyKey, Member, User
 
 # What moves, by table (and column, where that is not `member_id`); but not a row `t` that would
@@ -228,6 +228,14 @@ def _keep_refusals(gone: Member, kept: Member, now: datetime) -> None:
             consents.Decision(state.channel, state.purpose, Consent.Action.WITHDRAWN)
             for state in refused
         ],
+        at=now,
+        source=f"merged with {gone.number}",
+        now=now,
+    )
+    unwanted = topics.unwanted(member=gone)
+    topics.record(
+        member=kept,
+        wanted=dict.fromkeys(unwanted, False),
         at=now,
         source=f"merged with {gone.number}",
         now=now,

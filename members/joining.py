@@ -15,13 +15,13 @@ from zoneinfo import available_timezones
 from django.db import IntegrityError, connection, transaction
 
 from config.errors import Invalid, NotFound, Refusal
-from members import consents, contacts, geocoding, signing_in
+from members import confirmations, consents, contacts, geocoding, signing_in
 from members.models import Address, Channel, Consent, Member, Programme, Purpose, Store
 
 ADDRESS_FIELDS = ("street", "city", "postal_code", "county", "region", "country")
 PLAIN_FIELDS = {
     "given_name", "family_name", "birth_date", "locale", "time_zone", "home_store",
-    "preferred_channel", "paused_until", "labels",
+    "preferred_channel", "paused_until", "labels", "most_messages", "most_messages_days",
 }  # fmt: skip
 EARLIEST_BIRTH = date(1900, 1, 1)
 ERASED = "erased-"  # Numbers that `privacy.erase` gives
@@ -74,7 +74,8 @@ def enrol(*, enrolment: Enrolment, now: datetime, source: str) -> Member:
             if address is not None:
                 address.member = member
                 address.save(force_insert=True)
-            consents.record_many(said_at_joining(enrolment, member=member), source=source, now=now)
+            said = said_at_joining(enrolment, member=member)
+            confirmations.report(said, programme=programme, source=source, now=now)
     except IntegrityError as error:
         raise MemberExists("There is a member with this number, e-mail or telephone.") from error
     return member
@@ -138,7 +139,8 @@ def said_at_joining(
 def change(*, member: Member, changes: Mapping[str, Any]) -> Member:
     """Change what a member says of themself; address, zone and sign-in follow.
 
-    Fields as in `Enrolment`, and `preferred_channel`, `paused_until`. `Invalid` or `MemberExists`.
+    Fields as in `Enrolment`, and `preferred_channel`, `paused_until`, `most_messages` within any
+    `most_messages_days`. `Invalid` or `MemberExists`.
     """
     programme = Programme.objects.get()
     try:

@@ -86,6 +86,7 @@ def erase(*, member: Member, now: datetime) -> None:
         locked.given_name = locked.family_name = locked.time_zone = ""
         locked.email = locked.email_key = locked.phone = locked.birth_date = None
         locked.labels, locked.home_store, locked.preferred_channel = [], None, ""
+        locked.most_messages = locked.most_messages_days = locked.paused_until = None
         locked.erased_at = now
         locked.save()
 

@@ -63,6 +63,7 @@ MARKETER = {
     "members.interactionkind": "view change",
     "members.interest": "view add change",
     "members.store": "view",
+    "members.topic": "view add change",
     "members.survey": "view add change delete",
     "members.question": "view add change delete",
     "members.submission": "view",

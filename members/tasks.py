@@ -6,7 +6,7 @@ from celery import shared_task
 from django.core.management import call_command
 from django.utils import timezone
 
-from members import announcing, geocoding
+from members import announcing, confirmations, geocoding
 
 # So long a task goes on to new work; whatever is left then is due at the next tick.
 A_WHILE = timedelta(minutes=1)
@@ -23,6 +23,14 @@ def announce() -> None:
     """Tell webhooks what happened."""
     end = timezone.now() + A_WHILE
     while (now := timezone.now()) < end and announcing.deliver(now=now).claimed:
+        pass
+
+
+@shared_task
+def confirm() -> None:
+    """Ask members whether a yes that was reported is theirs."""
+    end = timezone.now() + A_WHILE
+    while (now := timezone.now()) < end and confirmations.send_due(now=now):
         pass
 
 

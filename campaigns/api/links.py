@@ -1,13 +1,14 @@
 """/m/...: the links in messages. A GET never changes what a member allows: scanners click too."""
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
 from django.urls import path
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from campaigns import images, tracking
+from campaigns.api.preference_page import preference_page
+from config.api import pages
 from config.errors import NotFound
 
 
@@ -22,7 +23,7 @@ def click(request: HttpRequest, token: str) -> HttpResponse:
             is_head=request.method == "HEAD",
         )
     except NotFound:
-        return _gone(request)
+        return pages.not_valid(request)
     return HttpResponseRedirect(url)
 
 
@@ -32,10 +33,10 @@ def picture(request: HttpRequest, token: str) -> HttpResponse:
     try:
         delivery = tracking.delivery_of(token, letter="p")
     except NotFound:
-        return _gone(request)
+        return pages.not_valid(request)
     variant = delivery.variant
     if variant is None or not variant.image:
-        return _gone(request)
+        return pages.not_valid(request)
     name = delivery.member.given_name
     png = images.draw(
         scene=variant.image,
@@ -53,22 +54,21 @@ def picture(request: HttpRequest, token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     """Ask on GET, stop on POST."""
+    template = "campaigns/unsubscribe.html"
     try:
         if request.method == "POST":
-            tracking.unsubscribe(token, now=timezone.now())
-            return render(request, "campaigns/unsubscribed.html")
-        tracking.delivery_of(token, letter="u")
+            delivery = tracking.unsubscribe(token, now=timezone.now())
+            template = "campaigns/unsubscribed.html"
+        else:
+            delivery = tracking.delivery_of(token, letter="u")
     except NotFound:
-        return _gone(request)
-    return render(request, "campaigns/unsubscribe.html")
-
-
-def _gone(request: HttpRequest) -> HttpResponse:
-    return render(request, "campaigns/link_not_valid.html", status=404)
+        return pages.not_valid(request)
+    return pages.page(request, template, preferences_url=tracking.preferences_url(delivery))
 
 
 urlpatterns = [
     path("c/<str:token>", click, name="click"),
     path("p/<str:token>.png", picture, name="picture"),
     path("u/<str:token>", unsubscribe, name="unsubscribe"),
+    path("s/<str:token>", preference_page, name="preferences"),
 ]

@@ -27,6 +27,13 @@ class Campaign(models.Model):
     code = models.SlugField(max_length=64, unique=True)
     name = models.CharField(max_length=120)
     purpose = models.CharField(max_length=12, choices=Purpose, default=Purpose.MARKETING)
+    topic = models.ForeignKey(
+        "members.Topic",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        help_text="What it is about: members may not want to hear of that. Empty: of nothing.",
+    )
     audience = models.ForeignKey("campaigns.Audience", on_delete=models.PROTECT)
     entry = models.JSONField(help_text='{"kind": "occasion", "occasion": "school-start", …}')
     expires_hours = models.PositiveSmallIntegerField(

@@ -28,6 +28,8 @@ class Delivery(models.Model):
         BUDGET = "budget", "the campaign's budget was spent"
         WORTH = "worth", "not worth another message"
         CAP = "cap", "had enough messages lately"
+        TOPIC = "topic", "the member does not want this topic"
+        IGNORED = "ignored", "the member took no notice of the last ones"
         QUIET_HOURS = "quiet_hours", "inside quiet hours"
         SEATS = "seats", "nobody has time for a call that day"
         DESK = "desk", "neither the store nor a call centre takes calls"
@@ -144,7 +146,12 @@ class Objection(models.Model):
     delivery = models.OneToOneField(
         Delivery, primary_key=True, on_delete=models.CASCADE, related_name="objection"
     )
-    cap = models.ForeignKey("campaigns.ContactCap", on_delete=models.CASCADE)
+    cap = models.ForeignKey(
+        "campaigns.ContactCap",
+        null=True,
+        on_delete=models.CASCADE,
+        help_text="Empty: the member's own.",
+    )
     had = models.SmallIntegerField(help_text="Messages within the window, or about to go.")
     allowed = models.SmallIntegerField()
     passes_at = models.DateTimeField(null=True, help_text="The first moment it may go.")

@@ -148,6 +148,7 @@ GROUPS: tuple[tuple[str, bool, tuple[Link, ...]], ...] = (
                 "campaigns.view_delivery",
             ),
             Link("Desks", "campaigns_desk_changelist", "headset_mic", "campaigns.view_desk"),
+            Link("Topics", "members_topic_changelist", "label", "members.view_topic"),
             Link(
                 "Contact caps",
                 "campaigns_contactcap_changelist",

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from config.admin import contributions
 from config.admin.contributions import Badge, Panel, adds_badges, adds_panels
 from config.errors import Invalid
-from members import consents, interests, lead_scores, roles
+from members import confirmations, consents, interests, lead_scores, preferences, roles
 from members.admin import wording
 from members.models import (
     Address,
@@ -54,14 +54,16 @@ def note_consent(*, member: Member, said: str, source: str, now: datetime) -> st
     channel, _, action = said.partition(":")
     if channel not in Channel.values or action not in ("granted", "withdrawn"):
         raise Invalid("Say which channel, and yes or no.")
-    consents.record(
-        member=member,
-        decisions=[consents.Decision(channel, Purpose.MARKETING, action)],
-        at=now,
+    decision = consents.Decision(channel, Purpose.MARKETING, action)
+    is_asked = confirmations.report(
+        [(member.pk, decision, now)],
+        programme=Programme.objects.get(),
         source=source,
         now=now,
         text_version=wording.VERSION if action == Consent.Action.GRANTED else "",
     )
+    if is_asked:
+        return "Noted. We ask by e-mail as well: it counts once the member has confirmed it there."
     word = "yes" if action == Consent.Action.GRANTED else "no"
     return f"Noted: {word} to marketing by {Channel(channel).label}."
 
@@ -184,9 +186,24 @@ def allows(member: Member, user: User, now: datetime) -> Iterator[Panel]:
             "member": member,
             "may_note": user.has_perm("members.add_consent"),
             "source": roles.speaks_for(user),
+            "besides": list(
+                _besides(member, allows_email=allowed[Channel.EMAIL][Purpose.MARKETING])
+            ),
         },
         order=30,
     )
+
+
+def _besides(member: Member, *, allows_email: bool) -> Iterator[str]:
+    """What else the member said about messages."""
+    asked = member.confirmations.filter(confirmed_at=None).order_by("-asked_at").first()
+    if asked is not None and not allows_email:
+        yield f"Asked by e-mail on {asked.asked_on.day} {asked.asked_on:%B %Y}: no answer yet."
+    unwanted = member.topic_states.filter(is_wanted=False).values_list("topic__name", flat=True)
+    yield from (f"Not wanted: {name}." for name in unwanted.order_by("topic__name"))
+    often = preferences.frequency_of(member)
+    if often is not None:
+        yield f"At most {often.most} a {often.per}."
 
 
 def _channel_label(channel: str) -> str:

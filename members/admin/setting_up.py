@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminSelect2Widget
 from config.admin.columns import shown
 from config.admin.rows import Admin, OnlyRowAdmin
 from members import interests
-from members.models import InteractionKind, Interest, Programme, Store
+from members.models import InteractionKind, Interest, Programme, Store, Topic
 
 
 def zones(*, empty: str = "") -> list[tuple[str, str]]:
@@ -38,6 +38,7 @@ class ProgrammeAdmin(OnlyRowAdmin):
     form = ZonedForm
     fieldsets = (
         (None, {"fields": ("name", "postal_address")}),
+        ("Messages", {"fields": ("double_opt_in", "ignored_limit")}),
         ("Money, time and language", {"fields": ("currency", "time_zone", "locale", "country")}),
     )
 
@@ -76,6 +77,23 @@ class InterestAdmin(Admin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("slug",) if obj else ()  # Rules, categories and files name it.
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {} if obj else {"slug": ("name",)}
+
+
+@admin.register(Topic)
+class TopicAdmin(Admin):
+    list_display = ("name", "description", "slug")
+    search_fields = ("name__icontains", "slug__istartswith")
+    fields = ("name", "slug", "description")
+    when_empty = (
+        "Add what your messages are about: trail stories, new products … Members can say no to one"
+        " topic and keep the others."
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("slug",) if obj else ()  # Campaigns' files name it.
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else {"slug": ("name",)}

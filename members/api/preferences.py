@@ -1,8 +1,7 @@
-"""/me/preferences/: which channels, for what, which first, and a pause."""
+"""/me/preferences/: which channels, for what, which first, which topics, how often, and a pause."""
 
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -11,10 +10,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.api import callers, writes
-from config.api.fields import Flag, Moment
+from config.api.fields import Flag, Moment, Whole
 from config.api.serializers import StrictSerializer, read
-from members import consents, joining
-from members.models import Channel, Consent, Member, Purpose
+from members import preferences
+from members.models import Channel, Member
 
 
 class PurposesIn(StrictSerializer):
@@ -30,16 +29,34 @@ class ChannelsIn(StrictSerializer):
     people = PurposesIn(required=False)
 
 
+class FrequencyIn(StrictSerializer):
+    most = Whole(min_value=1, max_value=preferences.MOST)
+    per = serializers.ChoiceField(list(preferences.PERIODS))
+
+
 class PreferencesIn(StrictSerializer):
     channels = ChannelsIn(required=False)
     preferred_channel = serializers.ChoiceField([("", "none"), *Channel.choices], required=False)
     paused_until = Moment(required=False, allow_null=True)
+    topics = serializers.DictField(
+        child=Flag(), required=False, help_text="Slug to whether it is wanted"
+    )
+    frequency = FrequencyIn(
+        required=False, allow_null=True, help_text="At most so much marketing; null: as it comes"
+    )
+
+
+class FrequencyOut(serializers.Serializer[Any]):
+    most = serializers.IntegerField()
+    per = serializers.ChoiceField(list(preferences.PERIODS))
 
 
 class PreferencesOut(serializers.Serializer[Any]):
     channels = serializers.DictField(child=serializers.DictField(child=serializers.BooleanField()))
     preferred_channel = serializers.CharField()
     paused_until = serializers.DateTimeField(allow_null=True)
+    topics = serializers.DictField(child=serializers.BooleanField())
+    frequency = FrequencyOut(allow_null=True)
 
 
 class Preferences(APIView):
@@ -51,35 +68,30 @@ class Preferences(APIView):
     def patch(self, request: Request) -> Response:
         said = read(PreferencesIn, request)
         member = callers.member_of(request)
+        changes: dict[str, Any] = {
+            k: said[k] for k in ("preferred_channel", "paused_until") if k in said
+        }
+        if "frequency" in said:
+            often = said["frequency"]
+            changes["frequency"] = preferences.frequency(**often) if often else None
+        wishes = preferences.Wishes(
+            channels=said.get("channels", {}), topics=said.get("topics", {}), changes=changes
+        )
 
         def change() -> tuple[int, dict[str, Any]]:
-            now = timezone.now()
-            decisions = [
-                consents.Decision(
-                    channel,
-                    purpose,
-                    Consent.Action.GRANTED if is_allowed else Consent.Action.WITHDRAWN,
-                )
-                for channel, purposes in said.get("channels", {}).items()
-                for purpose, is_allowed in purposes.items()
-                if purpose in Purpose.values
-            ]
-            changes: dict[str, Any] = {
-                k: said[k] for k in ("preferred_channel", "paused_until") if k in said
-            }
-            with transaction.atomic():
-                consents.record(member=member, decisions=decisions, at=now, source="app", now=now)
-                if changes:
-                    joining.change(member=member, changes=changes)
+            preferences.record(member=member, wishes=wishes, source="app", now=timezone.now())
             return 200, _shown(member)
 
         return writes.answer_once(request, change)
 
 
 def _shown(member: Member) -> dict[str, Any]:
-    until = member.paused_until
+    now = preferences.standing(member=member)
+    often = now.frequency
     return {
-        "channels": consents.preferences(member=member),
-        "preferred_channel": member.preferred_channel,
-        "paused_until": until.isoformat() if until else None,
+        "channels": now.channels,
+        "preferred_channel": now.preferred_channel,
+        "paused_until": now.paused_until.isoformat() if now.paused_until else None,
+        "topics": {topic.slug: is_wanted for topic, is_wanted in now.topics.items()},
+        "frequency": {"most": often.most, "per": often.per} if often else None,
     }

@@ -1,7 +1,8 @@
 """Consents: decisions with their own time and source, appended; none is recorded twice.
 
 The state they add up to is derived by the database, by their times: an old file brings no old yes
-back to life.
+back to life. What the file says was granted is, and what it says was requested waits: a file asks
+nobody by mail.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,8 @@
 """Members: found by number, else e-mail, else telephone; made or changed, with address and consent.
 
 An empty cell says nothing and erases nothing. Consent counts from the day of joining, so a file
-loaded again never undoes what the member said since. Who was erased stays erased.
+loaded again never undoes what the member said since. Files are the brand's own records: a yes in
+them counts and nobody is asked by mail, with double opt-in too. Who was erased stays erased.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -2,6 +2,7 @@
 
 from .address import Address
 from .api_key import ApiKey
+from .confirmation import Confirmation
 from .consent import Channel, Consent, ConsentState, Purpose
 from .device import Device
 from .household import Household, HouseholdMember
@@ -14,6 +15,7 @@ from .programme import Programme
 from .score import MemberScore, Score, ScoreRule
 from .store import Store
 from .survey import Answer, Question, Submission, Survey
+from .topic import Topic, TopicDecision, TopicState
 from .user import User
 from .webhook import Announcement, Webhook
 
@@ -23,6 +25,7 @@ __all__ = [
     "Answer",
     "ApiKey",
     "Channel",
+    "Confirmation",
     "Consent",
     "ConsentState",
     "Device",
@@ -46,6 +49,9 @@ __all__ = [
     "Store",
     "Submission",
     "Survey",
+    "Topic",
+    "TopicDecision",
+    "TopicState",
     "UnansweredInteraction",
     "User",
     "Webhook",

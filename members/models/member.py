@@ -74,6 +74,14 @@ class Member(models.Model):
     paused_until = models.DateTimeField(
         null=True, blank=True, help_text="No marketing on any channel before this moment."
     )
+    most_messages = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="The member's own word: so much marketing at most. Empty: as it comes.",
+    )
+    most_messages_days = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Within any so many days."
+    )
     joined_at = models.DateTimeField()
     erased_at = models.DateTimeField(null=True, blank=True, editable=False)
     merged_into = models.ForeignKey(
@@ -105,6 +113,16 @@ class Member(models.Model):
             models.CheckConstraint(
                 condition=Q(merged_into__isnull=True) | ~Q(merged_into=models.F("pk")),
                 name="member_not_merged_into_itself",
+            ),
+            models.CheckConstraint(
+                condition=Q(most_messages__isnull=True, most_messages_days__isnull=True)
+                | Q(
+                    most_messages__isnull=False,
+                    most_messages__gt=0,
+                    most_messages_days__isnull=False,
+                    most_messages_days__gt=0,
+                ),
+                name="member_frequency_whole",
             ),
         ]
 

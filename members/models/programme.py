@@ -1,5 +1,6 @@
 """The programme itself: what one brand sets differently from another."""
 
+from django.core.validators import MinValueValidator
 from django.db import models
 
 
@@ -24,10 +25,27 @@ class Programme(models.Model):
     postal_address = models.CharField(
         max_length=200, blank=True, help_text="Printed at the foot of every marketing e-mail."
     )
+    double_opt_in = models.BooleanField(
+        "ask by e-mail",
+        default=False,
+        help_text="A yes to e-mails that a till or a shop reports counts when the member has"
+        " clicked on the link of a mail that asks.",
+    )
+    ignored_limit = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="After so many e-mails (or notifications) in a row that a member neither opened"
+        " nor clicked, no more marketing that way until the member does anything. Empty: no limit.",
+    )
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(id=1), name="programme_is_one"),
+            models.CheckConstraint(
+                condition=models.Q(ignored_limit__isnull=True) | models.Q(ignored_limit__gt=0),
+                name="programme_ignored_limit_positive",
+            ),
         ]
 
     def __str__(self) -> str:

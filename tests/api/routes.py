@@ -236,7 +236,7 @@ WRITES = {
         "PATCH", at("/me/preferences/"), "app",
         lambda scene: {
             "channels": {"email": {"marketing": True}}, "preferred_channel": "push",
-            "paused_until": None,
+            "paused_until": None, "topics": {}, "frequency": {"most": 2, "per": "week"},
         },
     ),
     "state interests": Write(

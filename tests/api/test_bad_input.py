@@ -103,7 +103,7 @@ RIGHT: dict[str, dict[str, list[Any]]] = {
         "given_name": ["", " "], "time_zone": ["", " "], "street": ["", " "],
         "postal_code": ["", " "], "country": ["", " ", "XX"], "birth_date": [None],
     },
-    "change preferences": {"preferred_channel": [""]},
+    "change preferences": {"preferred_channel": [""], "frequency": [None], "most": [5]},
     "report own interactions": {"place": ["nowhere"]},
     "report interactions": {"place": ["nowhere"]},
     # Each of many is answered for itself; what cannot even be read stops them all.

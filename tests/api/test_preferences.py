@@ -6,7 +6,7 @@ import pytest
 from django.core.cache import cache
 from rest_framework.test import APIClient
 
-from members.models import Consent, Member
+from members.models import Consent, Member, Topic, TopicDecision
 from tests import factories
 
 PREFERENCES, INTERESTS = "/api/v1/me/preferences/", "/api/v1/me/interests/"
@@ -32,6 +32,8 @@ def test_every_channel_and_purpose_is_said(phone: APIClient) -> None:
         },
         "preferred_channel": "",
         "paused_until": None,
+        "topics": {},
+        "frequency": None,
     }
 
 
@@ -56,6 +58,50 @@ def test_pause_is_set_and_lifted(phone: APIClient) -> None:
     said = phone.patch(PREFERENCES, {"paused_until": until, "preferred_channel": "push"}).json()
     assert (said["paused_until"], said["preferred_channel"]) == (until, "push")
     assert phone.patch(PREFERENCES, {"paused_until": None}).json()["paused_until"] is None
+
+
+def test_topic_is_refused_and_wanted_again(alex: Member, phone: APIClient) -> None:
+    for slug in ("stories", "gear"):
+        Topic.objects.create(slug=slug, name=slug.title())
+    said = phone.patch(PREFERENCES, {"topics": {"gear": False}}).json()
+    assert said["topics"] == {"gear": False, "stories": True}
+    assert phone.patch(PREFERENCES, {"topics": {"gear": True}}).json()["topics"]["gear"] is True
+    rows = TopicDecision.objects.order_by("at").values_list("member", "is_wanted", "source")
+    assert list(rows) == [(alex.pk, False, "app"), (alex.pk, True, "app")]
+
+
+def test_frequency_is_set_and_lifted(alex: Member, phone: APIClient) -> None:
+    said = phone.patch(PREFERENCES, {"frequency": {"most": 2, "per": "month"}}).json()
+    assert said["frequency"] == {"most": 2, "per": "month"}
+    alex.refresh_from_db()
+    assert (alex.most_messages, alex.most_messages_days) == (2, 30)
+    assert phone.patch(PREFERENCES, {"frequency": None}).json()["frequency"] is None
+
+
+@pytest.mark.parametrize(
+    ("said", "pointer"),
+    [
+        ({"topics": {"sailing": False}}, "/topics/sailing"),
+        ({"topics": {"gear": "no"}}, "/topics/gear"),
+        ({"topics": ["gear"]}, "/topics"),
+        ({"topics": {"gear\u0000": False}}, "/topics"),
+        ({"frequency": {"most": 0, "per": "week"}}, "/frequency/most"),
+        ({"frequency": {"most": 1.5, "per": "week"}}, "/frequency/most"),
+        ({"frequency": {"most": 51, "per": "week"}}, "/frequency/most"),
+        ({"frequency": {"most": 1, "per": "year"}}, "/frequency/per"),
+        ({"frequency": {"most": 1}}, "/frequency/per"),
+        ({"frequency": 3}, "/frequency"),
+        ({"frequency": {"most": 1, "per": "week", "on": "email"}}, "/frequency/on"),
+    ],
+)
+def test_wish_that_cannot_be_is_refused_at_its_place(
+    phone: APIClient, said: dict[str, Any], pointer: str
+) -> None:
+    Topic.objects.create(slug="gear", name="Gear")
+    answer = phone.patch(PREFERENCES, {"channels": {"email": {"marketing": True}}, **said})
+    assert answer.status_code == 400
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    assert Consent.objects.count() == 0
 
 
 def test_interests_are_shown_with_their_evidence(alex: Member, phone: APIClient) -> None:
@@ -88,7 +134,7 @@ def test_interest_that_cannot_be_is_refused_by_name(
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
-@pytest.mark.parametrize(("path", "queries"), [(PREFERENCES, 2), (INTERESTS, 3)])
+@pytest.mark.parametrize(("path", "queries"), [(PREFERENCES, 4), (INTERESTS, 3)])
 def test_queries_are_as_many_for_much_as_for_little(
     alex: Member, phone: APIClient, django_assert_num_queries: Any, path: str, queries: int
 ) -> None:

@@ -28,6 +28,7 @@ def test_a_campaign_written_in_the_form_is_the_campaign_of_a_file(marketer: Clie
         "code": "news",
         "name": "News",
         "purpose": "marketing",
+        "topic": None,
         "audience": EVERYONE,
         "entry": {"kind": "local", "date": "2099-03-01", "local_time": "10:00"},
         "expires_hours": 24,

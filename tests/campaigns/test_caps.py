@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from campaigns import sending
-from campaigns.models import Campaign, ContactCap, Delivery
+from campaigns.models import Campaign, ContactCap, Delivery, Objection
+from members import joining
 from members.models import Member
 from tests import factories
 from tests.campaigns import scenes
@@ -189,3 +190,69 @@ def test_four_workers_never_give_more_than_a_cap_allows() -> None:
     rows = Delivery.objects.filter(state="sent").values_list("member", flat=True)
     assert sorted(rows) == sorted([m.pk for m in members] * 2)
     assert Delivery.objects.filter(state="objected", reason="cap").count() == 90
+
+
+# --- The member's own ----------------------------------------------------------------------------
+def own(member: Member, most: int, days: int = 7) -> Member:
+    joining.change(member=member, changes={"most_messages": most, "most_messages_days": days})
+    return member
+
+
+def test_members_own_word_is_a_cap_beside_the_others() -> None:
+    cap(5)
+    modest, other = own(scenes.reader(), 1), scenes.reader()
+    for member in (modest, other):
+        earlier(member, ago=DAY)
+    campaign = scenes.planned_at(DUE)
+    scenes.turn()
+    assert scenes.fates(campaign) == {modest.pk: ("objected", "cap"), other.pk: ("sent", "")}
+
+
+def test_members_own_cap_is_written_as_theirs() -> None:
+    ContactCap.objects.all().delete()
+    member = own(scenes.reader(), 1)
+    before = earlier(member, ago=DAY)
+    scenes.planned_at(DUE)
+    scenes.turn()
+    row = Objection.objects.get()
+    assert (row.cap, row.had, row.allowed) == (None, 1, 1)
+    assert row.passes_at == DUE - DAY + 7 * DAY
+    assert Delivery.objects.get(pk=row.delivery_id).beaten_by == before
+
+
+def test_members_month_is_longer_than_the_programmes_week() -> None:
+    cap(5)
+    member = own(scenes.reader(), 1, 30)
+    earlier(member, ago=29 * DAY)
+    campaign = scenes.planned_at(DUE)
+    scenes.turn()
+    assert scenes.fate(member, campaign) == ("objected", "cap")
+
+
+def test_members_own_word_does_not_widen_a_cap() -> None:
+    cap(1)
+    member = own(scenes.reader(), 9)
+    earlier(member, ago=DAY)
+    campaign = scenes.planned_at(DUE)
+    scenes.turn()
+    assert scenes.fate(member, campaign) == ("objected", "cap")
+
+
+@pytest.mark.parametrize(
+    "said", [{"channels": ("inbox",)}, {"purpose": "service"}], ids=["inbox", "service"]
+)
+def test_members_own_word_is_about_marketing_that_disturbs(said: dict[str, Any]) -> None:
+    member = own(scenes.reader(), 1)
+    earlier(member, ago=DAY)
+    campaign = scenes.planned_at(DUE, **said)
+    scenes.turn()
+    assert scenes.fate(member, campaign) == ("sent", "")
+
+
+def test_members_own_cap_holds_within_a_batch() -> None:
+    ContactCap.objects.all().delete()
+    member = own(scenes.reader(), 1)
+    rivals = [scenes.planned(f"c{n}") for n in range(3)]
+    scenes.turn()
+    fates = sorted(scenes.fate(member, rival) for rival in rivals)
+    assert fates == [("objected", "cap"), ("objected", "cap"), ("sent", "")]

@@ -21,6 +21,7 @@ FULL: Document = {
     "code": "back-to-school-2027",
     "name": "Back to school",
     "purpose": "marketing",
+    "topic": None,
     "audience": {
         "all": [
             {"condition": "joined_before", "days": 1},

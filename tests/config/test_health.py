@@ -12,7 +12,14 @@ from django.utils import timezone
 
 from campaigns.models import Audience, Campaign, ChannelState, Delivery, Journey, Step
 from members import announcing, webhooks
-from members.models import Announcement, Interaction, InteractionKind, Member, UnansweredInteraction
+from members.models import (
+    Announcement,
+    Confirmation,
+    Interaction,
+    InteractionKind,
+    Member,
+    UnansweredInteraction,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -108,6 +115,17 @@ def test_interaction_unanswered_for_too_long_is_unready(
     assert ready(client)[0] == status
 
 
+@pytest.mark.parametrize(("minutes_ago", "status"), [(10, 200), (20, 503)])
+def test_member_not_asked_for_too_long_is_unready(
+    client: Client, alex: Member, minutes_ago: int, status: int
+) -> None:
+    at = timezone.now() - timedelta(minutes=minutes_ago)
+    Confirmation.objects.create(
+        member=alex, email_key="x", source="till", asked_at=at, asked_on=at.date(), due_at=at
+    )
+    assert ready(client)[0] == status
+
+
 def test_reason_says_what_is_late_and_by_how_much(client: Client, alex: Member) -> None:
     leave_unanswered(alex, minutes_ago=20)
     assert ready(client)[1] == ["interactions: the oldest has been due for 1200 seconds"]
@@ -181,4 +199,4 @@ def test_readiness_costs_a_handful_of_statements(client: Client, alex: Member) -
     finally:
         connection.force_debug_cursor = False
     asked = [query["sql"] for query in connection.queries_log if "SELECT" in query["sql"]]
-    assert len(asked) == 2
+    assert len(asked) == 3

@@ -10,6 +10,7 @@ from members import consents, privacy
 from members.joining import with_check_digit
 from members.models import (
     Address,
+    Confirmation,
     Consent,
     ConsentState,
     ErasedContact,
@@ -192,6 +193,17 @@ def test_old_yes_does_not_undo_a_later_no(path: Path) -> None:
     )
     assert load("members", path).tally == "loaded 0, unchanged 1, rejected 0"
     assert allowed(alex)["email"] is False
+
+
+def test_file_of_the_brands_own_records_is_believed_and_asks_nobody(path: Path) -> None:
+    Programme.objects.update(double_opt_in=True)
+    outcome(path, HEADER, ALEX)
+    alex = Member.objects.get()
+    assert allowed(alex) == {"email": True}
+    header = "member,channel,purpose,action,at,source"
+    write_csv(path, header, "A1,email,marketing,requested,2025-01-01T10:00:00Z,fair")
+    assert load("consents", path).tally == "loaded 1, unchanged 0, rejected 0"
+    assert (allowed(alex), Confirmation.objects.count()) == ({"email": True}, 0)
 
 
 def test_no_of_a_corrected_file_counts_and_stays(path: Path) -> None:

@@ -53,14 +53,17 @@ from members import (
     mailboxes,
     privacy,
     signing_in,
+    topics,
     webhooks,
 )
 from members.mailboxes import News, Report
 from members.models import (
+    Confirmation,
     ErasedContact,
     HouseholdMember,
     IdempotencyKey,
     Member,
+    Topic,
     UnansweredInteraction,
     User,
 )
@@ -160,6 +163,12 @@ def zaphodia(settings: Any, tmp_path: Path) -> Member:
     factories.score(purchase=5)
     waiting = UnansweredInteraction.objects.values_list("pk", flat=True)
     lead_scores.fold(interaction_ids=list(waiting), now=NOW)
+    Topic.objects.create(slug="stories", name="Stories")
+    topics.record(member=member, wanted={"stories": False}, at=NOW, source="app", now=NOW)
+    Confirmation.objects.create(
+        member=member, email_key=member.email_key or "", source="till", asked_at=NOW,
+        asked_on=NOW.date(), due_at=NOW,
+    )  # fmt: skip
     devices.register(member=member, token="her-phones-token", platform="ios", now=NOW)
     message = factories.inbox_message(member, subject="Zaphodia, go out")
     StaffTask.objects.create(
@@ -240,7 +249,7 @@ def test_export_has_a_row_of_every_table_that_has_one(zaphodia: Member) -> None:
     empty = {model._meta.label_lower for model in privacy.tables()} - export.keys()
     assert empty <= {
         "account.emailaddress", "account.emailconfirmation", "mfa.authenticator",
-        "campaigns.engagement",
+        "campaigns.engagement", "campaigns.objection",
         "loyalty.referral",  # Takes two; see below.
     }  # fmt: skip
     assert export["members.member"][0]["family_name"] == "Quuxington"

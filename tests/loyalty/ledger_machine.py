@@ -55,16 +55,18 @@ class Paper:
     def of(self, *, pending: bool) -> int:
         return sum(lot.points for lot in self.lots if (lot.waits_until is not None) is pending)
 
-    def earn(self, points: int, *, expires: int, waits: int, award: int | None) -> None:
+    def earn(self, points: int, *, expires: int, waits: int, award: int | None) -> int:
+        """How many of the points paid a debt at once."""
         waits_until = self.day + waits if waits else None
         lot = PaperLot(points, self.day + expires, waits_until, award, self.day)
         lot.counted = points if award else 0
         self.lots.append(lot)
-        if not waits:
-            self.pay_debt([lot])
+        return 0 if waits else self.pay_debt([lot])
 
-    def pay_debt(self, lots: list[PaperLot]) -> None:
-        self.debt -= self.take(self.debt, lots)[0]
+    def pay_debt(self, lots: list[PaperLot]) -> int:
+        paid = self.take(self.debt, lots)[0]
+        self.debt -= paid
+        return paid
 
     def usable(self) -> list[PaperLot]:
         lots = [lot for lot in self.lots if lot.waits_until is None and lot.expires > self.day]
@@ -94,6 +96,16 @@ class Paper:
                 lot.points += part
                 lot.expires = lot.expires if lot.expires > self.day else self.day + 30
         self.pay_debt([lot for lot, part in uses if part])
+
+    def part(self, *, award: int, paid: int) -> int:
+        """What goes back: all that is left of an award and what it had `paid` on arrival."""
+        own = [lot for lot in self.lots if lot.award == award]
+        back = paid + sum(lot.points for lot in own)
+        for lot in own:
+            lot.points = lot.counted = 0
+        self.debt += paid
+        self.pay_debt(self.usable())
+        return back
 
     def sweep(self) -> None:
         for lot in self.lots:
@@ -126,7 +138,7 @@ class Ledger(RuleBasedStateMachine):
         self.undo = transaction.savepoint()
         self.paper = Paper()
         self.alex = factories.member()
-        self.merges: list[tuple[Merge, int]] = []
+        self.merges: list[tuple[Merge, int, int]] = []
         self.parted: set[int] = set()
         self.terms = factories.rule()
         for slug, least in TIERS.items():
@@ -217,22 +229,21 @@ class Ledger(RuleBasedStateMachine):
         paper, self.paper = self.paper, Paper(day=self.paper.day)
         award = self._earned(points, expires, waits)
         self.alex, self.paper = alex, paper
-        self.merges.append(
-            (merging.merge(gone=kim, kept=alex, reason="", by=None, now=self.now), award.pk)
-        )
-        self.paper.earn(points, expires=expires, waits=waits, award=award.pk)
+        merge = merging.merge(gone=kim, kept=alex, reason="", by=None, now=self.now)
+        paid = self.paper.earn(points, expires=expires, waits=waits, award=award.pk)
+        self.merges.append((merge, award.pk, paid))
         return award
 
     @precondition(lambda self: self.merges)
     @rule()
     def part(self) -> None:
         """They were two after all: what is left of the other's points goes back."""
-        merge, award = self.merges.pop()
+        merge, award, paid = self.merges.pop()
         merging.undo(merge=merge, by=None, now=self.now)
         self.parted.add(award)
-        for lot in self.paper.lots:
-            if lot.award == award:
-                lot.points = lot.counted = 0
+        back = self.paper.part(award=award, paid=paid)
+        kim = Account.objects.get(pk=merge.gone_id)
+        assert (kim.balance + kim.pending, kim.debt) == (back, 0)
 
     @rule(award=awards, percent=st.sampled_from([10, 50, 100]))
     def take_back(self, award: Award, percent: int) -> None:

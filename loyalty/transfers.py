@@ -57,8 +57,10 @@ class Transfers(Pages):
                 self._move(lot, lot.remaining, taker_id=taker_id, why=why)
         came = Entry.objects.filter(account_id=giver_id, kind=Entry.Kind.TRANSFERRED, why=came_as)
         since = came.order_by("version").values_list("version", flat=True).first() or 0
+        # Less what was owed again, where another merge was undone.
+        kinds = [Entry.Kind.DEBT_PAID, Entry.Kind.RESTORED]
         later = Entry.objects.filter(
-            account_id=giver_id, kind=Entry.Kind.DEBT_PAID, version__gt=since
+            account_id=giver_id, kind__in=kinds, version__gt=since
         ).exclude(why=came_as)
         paid_later = -(later.aggregate(points=Sum("debt_change"))["points"] or 0)
         # More was taken on than came along where it was the giver's own debt that was paid.

@@ -103,7 +103,7 @@ def _plant(database: str, first: int) -> str:
     """Walk with a ledger that forgets debts; what was found."""
     scratch.use(database)
     usual: Callable[..., None] = ledger.Book._pay_debt
-    ledger.Book._pay_debt = lambda *_: None  # type: ignore[method-assign]
+    ledger.Book._pay_debt = lambda *_, **__: None  # type: ignore[method-assign]
     try:
         for seed in range(first, first + FAULTY_SEEDS):
             _, difference = _walk_once(seed, shrinks=False)

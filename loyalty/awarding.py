@@ -5,14 +5,15 @@ come through here, so that each is awarded once per rule (`awarded_once_per_fact
 cap, and on its rule's terms of waiting and expiry.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 from itertools import groupby
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from loyalty import caps, earning, ledger, periods
+from loyalty import caps, catalog, earning, ledger, periods
 from loyalty.models import EarnRule, Tier
 from members import prepared
 from members.arrays import array
@@ -49,7 +50,21 @@ type Decided = tuple[Claim, earning.Decision[EarnRule]]
 
 def rules_of(kind: str) -> list[EarnRule]:
     """Every published version of the rules for facts of this kind; `earning` picks by moment."""
-    return prepared.read(EarnRule, "WHERE is_published AND fact = %s::text", [kind])
+    return prepared.read(EarnRule, f"WHERE {_OF_KIND}", [kind])
+
+
+def rules_and_catalog(*, kind: str, skus: Iterable[str]) -> tuple[list[EarnRule], catalog.Catalog]:
+    """`rules_of` and `catalog.look_up` in one query: every purchase asks both."""
+    wanted = catalog.named(skus)
+    rules: list[EarnRule] = []
+    things: list[Sequence[Any]] = []
+    for row in prepared.execute(_RULES_AND_CATALOG, [kind, array(wanted)], rows=len(wanted)):
+        rule = prepared.made(EarnRule, row)
+        if rule is None:
+            things.append(row[-_LOOKED_UP:])
+        else:
+            rules.append(rule)
+    return rules, catalog.read(things)
 
 
 def award(
@@ -168,6 +183,14 @@ def _insert(
     return {(fact_id, rule_id): pk for pk, fact_id, rule_id in written}
 
 
+_OF_KIND = "is_published AND fact = %s::text"
+_LOOKED_UP = 6  # columns
+# Two lists that have nothing in common, one after the other.
+_RULES_AND_CATALOG = f"""
+SELECT {prepared.columns(EarnRule, of="r")}, i.*
+  FROM (SELECT * FROM loyalty_earnrule WHERE {_OF_KIND}) AS r
+  FULL JOIN ({catalog.LOOK_UP}) AS i ON false
+"""
 # One row's lines are an array within an array of rows: written as text, cast row by row.
 _INSERT = """
 INSERT INTO loyalty_award (member_id, rule_id, fact, fact_id, points, taken_back, base, lines)

@@ -1,7 +1,8 @@
 """What is known of the things in a basket: products by sku, and the interests they teach."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from members import prepared
 from members.arrays import array
@@ -41,9 +42,18 @@ class Catalog:
 
 def look_up(*, skus: Iterable[str]) -> Catalog:
     """Everything about these skus, in one query; unknown skus are simply absent."""
-    wanted = sorted({sku for sku in skus if sku})
+    wanted = named(skus)
+    return read(prepared.execute(LOOK_UP, [array(wanted)], rows=len(wanted)))
+
+
+def named(skus: Iterable[str]) -> list[str]:
+    """The skus that `LOOK_UP` is asked for."""
+    return sorted({sku for sku in skus if sku})
+
+
+def read(found: Iterable[Sequence[Any]]) -> Catalog:
+    """What the rows of `LOOK_UP` say."""
     catalog = Catalog()
-    found = prepared.execute(_LOOK_UP, [array(wanted)], rows=len(wanted))
     for sku, pk, name, category, slugs, ids in found:
         if sku is None:
             catalog.category_interests[category] = pk
@@ -52,10 +62,10 @@ def look_up(*, skus: Iterable[str]) -> Catalog:
     return catalog
 
 
-_LOOK_UP = """
+LOOK_UP = """
 SELECT p.sku, p.id, p.name, p.category,
-       coalesce(array_agg(i.slug) FILTER (WHERE i.id IS NOT NULL), '{}'),
-       coalesce(array_agg(i.id) FILTER (WHERE i.id IS NOT NULL), '{}')
+       coalesce(array_agg(i.slug) FILTER (WHERE i.id IS NOT NULL), '{}') AS slugs,
+       coalesce(array_agg(i.id) FILTER (WHERE i.id IS NOT NULL), '{}') AS ids
   FROM loyalty_product p
   LEFT JOIN loyalty_product_interests pi ON pi.product_id = p.id
   LEFT JOIN members_interest i ON i.id = pi.interest_id

@@ -7,6 +7,7 @@ counts for who came; a purchase counts while a line of it that fits is kept.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -17,6 +18,9 @@ from loyalty.models import Challenge
 from members import prepared
 from members.arrays import array
 from members.models import Member
+
+# A check-in may be accepted, a purchase loaded, so long after the end and still count.
+LATE = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +35,37 @@ class Found:
 
 def of(*, challenges: Sequence[Challenge], member_ids: Sequence[int]) -> list[Found]:
     """Every fact of these members; who has none is left out."""
-    return _asked(_OF, challenges, member_ids)
+    if not challenges or not member_ids:
+        return []
+    values = [array(challenge.pk for challenge in challenges), array(member_ids)]
+    return [_read(row) for row in prepared.execute(_OF, values, rows=len(member_ids))]
 
 
-def enough(*, challenges: Sequence[Challenge], member_ids: Sequence[int]) -> list[Found]:
-    """The facts of those who may win and have at least as many of them as it takes."""
-    return _asked(_ENOUGH, challenges, member_ids)
+def enough(*, member_ids: Sequence[int], at: datetime) -> list[tuple[Challenge, Found]]:
+    """The facts of those who may win what is on and have at least as many of them as it takes.
+
+    One query, whatever is on: it is asked within every purchase.
+    """
+    rows = prepared.execute(_ENOUGH, [at, at - LATE, array(member_ids)], rows=len(member_ids))
+    found = []
+    for row in rows:
+        challenge = prepared.made(Challenge, row[_FACTS_COLUMNS:])
+        if challenge is not None:
+            found.append((challenge, _read(row)))
+    return found
 
 
-def hopefuls(*, challenges: Sequence[Challenge]) -> list[int]:
+def hopefuls(*, at: datetime) -> list[int]:
     """Of all members those who may win something and have at least as many facts as it takes."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT DISTINCT member_id FROM ({_facts(_EVERYBODY, _MAY_WIN, _ENOUGH_OF_THEM)}) AS f"
-            " ORDER BY 1",
-            [[challenge.pk for challenge in challenges]],
-        )
+        cursor.execute(_HOPEFULS, [at, at - LATE])
         return [row[0] for row in cursor.fetchall()]
+
+
+def is_counted(*, counts: str, at: datetime) -> bool:
+    """Whether anything that is on counts facts of this kind."""
+    ((is_on,),) = prepared.execute(_IS_COUNTED, [at, at - LATE, counts])
+    return bool(is_on)
 
 
 def under_way(
@@ -65,25 +83,16 @@ def under_way(
     return (rows[0][-1] if rows else 0), [_read(row) for row in rows]
 
 
-def _asked(
-    statement: str, challenges: Sequence[Challenge], member_ids: Sequence[int]
-) -> list[Found]:
-    if not challenges or not member_ids:
-        return []
-    values = [array(challenge.pk for challenge in challenges), array(member_ids)]
-    return [_read(row) for row in prepared.execute(statement, values, rows=len(member_ids))]
-
-
 def _read(row: tuple[Any, ...]) -> Found:
-    challenge_id, member_id, zone, moments, things = row[:5]
+    challenge_id, member_id, zone, moments, things = row[:_FACTS_COLUMNS]
     facts = tuple(map(counting.Fact, moments, things))
     return Found(challenge_id, member_id, zone, facts)
 
 
-def _facts(who: str, *conditions: str) -> str:
+def _facts(who: str, *conditions: str, asked: str = "id = ANY(%s::bigint[])") -> str:
     """SQL: a row for each challenge asked for and each member who did something for it."""
     return f"""
-WITH asked AS (SELECT * FROM loyalty_challenge WHERE id = ANY(%s::bigint[])),
+WITH asked AS (SELECT * FROM loyalty_challenge WHERE {asked}),
 who(member_id) AS ({who}),
 done AS ({_DONE})
 SELECT d.challenge_id, d.member_id, m.zone,
@@ -96,6 +105,10 @@ SELECT d.challenge_id, d.member_id, m.zone,
 """
 
 
+_FACTS_COLUMNS = 5
+# What can be completed at a moment: late facts of what is over are waited for.
+_ON = """is_open AND starts_at <= %s::timestamptz AND ends_at > %s::timestamptz
+         AND (max_winners IS NULL OR winners < max_winners)"""
 _EVERYBODY = "SELECT id FROM members_member WHERE erased_at IS NULL AND merged_into_id IS NULL"
 _THESE = "SELECT unnest(%s::bigint[])"
 # Of each kind: which challenge, who, when, and the place or category it was about. Which
@@ -182,4 +195,13 @@ _MAY_WIN = """
 """
 _ENOUGH_OF_THEM = "HAVING count(*) >= ch.target"
 _OF = _facts(_THESE, "GROUP BY d.challenge_id, d.member_id, m.zone")
-_ENOUGH = _facts(_THESE, _MAY_WIN, _ENOUGH_OF_THEM)
+_ENOUGH = f"""
+SELECT f.*, {prepared.columns(Challenge, of="c")}
+  FROM ({_facts(_THESE, _MAY_WIN, _ENOUGH_OF_THEM, asked=_ON)}) AS f
+  JOIN loyalty_challenge c ON c.id = f.challenge_id
+"""
+_HOPEFULS = f"""
+SELECT DISTINCT member_id
+  FROM ({_facts(_EVERYBODY, _MAY_WIN, _ENOUGH_OF_THEM, asked=_ON)}) AS f ORDER BY 1
+"""
+_IS_COUNTED = f"SELECT EXISTS (SELECT FROM loyalty_challenge WHERE {_ON} AND counts = %s::text)"

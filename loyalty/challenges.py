@@ -8,7 +8,7 @@ before counts no more, what is returned after changes nothing.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import batched
 
 from django.db import transaction
@@ -24,11 +24,9 @@ from loyalty.models import (
     EarnRule,
     Tier,
 )
-from members import interactions, prepared
+from members import interactions
 from members.models import Interest, Member
 
-# A check-in may be accepted, a purchase loaded, so long after the end and still count.
-LATE = timedelta(days=30)
 BATCH = 500
 
 
@@ -65,16 +63,15 @@ class Due:
 def advance(*, member_ids: Collection[int], at: datetime) -> Advanced:
     """Complete and pay what these members have done by now; call it once their facts are in.
 
-    One cheap query where nothing is on. In the transaction of the facts, so that the answer to a
-    check-in or a purchase knows the new balance.
+    One query where nobody has. In the transaction of the facts, so that the answer to a check-in
+    or a purchase knows the new balance.
     """
-    running = _counted(at) if member_ids else []
-    due = _due(running, sorted(set(member_ids)), now=at)
+    due = _due(sorted(set(member_ids)), now=at)
     if not due:
         return Advanced()
     with ledger.open_book((one.member_id for one in due), now=at) as book:
         # Once more under the locks: somebody else may have paid meanwhile.
-        due = _due(running, sorted(book.accounts), now=at)
+        due = _due(sorted(book.accounts), now=at)
         rows = _pay(due, book, now=at)
     winners = sorted({row.member_id for row in rows})
     if winners:
@@ -85,14 +82,13 @@ def advance(*, member_ids: Collection[int], at: datetime) -> Advanced:
 
 def counts_interactions(*, at: datetime) -> bool:
     """Whether any challenge that is on counts what apps and shops report."""
-    return any(one.counts == Challenge.Counts.INTERACTION for one in _counted(at))
+    return challenge_facts.is_counted(counts=Challenge.Counts.INTERACTION, at=at)
 
 
 def complete_missed(*, now: datetime) -> int:
     """Complete what no verb has noticed: facts loaded from files, terms that were changed."""
-    completed, running = 0, _counted(now)
-    hopefuls = challenge_facts.hopefuls(challenges=running) if running else []
-    for batch in batched(hopefuls, BATCH):
+    completed = 0
+    for batch in batched(challenge_facts.hopefuls(at=now), BATCH):
         with transaction.atomic():
             accounts.lock(list(batch))
             completed += len(advance(member_ids=batch, at=now).completions)
@@ -154,22 +150,11 @@ def tier_of(member: Member) -> str:
     return account.tier.slug if account and account.tier else ""
 
 
-def _counted(at: datetime) -> list[Challenge]:
-    """What can be completed at a moment: late facts of what is over are waited for."""
-    return prepared.read(
-        Challenge,
-        "WHERE is_open AND starts_at <= %s::timestamptz AND ends_at > %s::timestamptz"
-        " AND (max_winners IS NULL OR winners < max_winners)",
-        [at, at - LATE],
-    )
-
-
-def _due(challenges: Sequence[Challenge], member_ids: Sequence[int], *, now: datetime) -> list[Due]:
+def _due(member_ids: Sequence[int], *, now: datetime) -> list[Due]:
     """Who has done it and has no completion yet, in the order in which they did."""
-    named = {challenge.pk: challenge for challenge in challenges}
     due = []
-    for found in challenge_facts.enough(challenges=challenges, member_ids=member_ids):
-        challenge = named[found.challenge_id]
+    enough = challenge_facts.enough(member_ids=member_ids, at=now) if member_ids else []
+    for challenge, found in enough:
         goal = goal_of(challenge)
         reached_at = counting.progress(
             goal=goal, facts=found.facts, zone=found.zone, now=now

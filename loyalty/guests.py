@@ -17,7 +17,6 @@ from django.db.models import QuerySet
 from config.errors import Invalid, NotFound, Refusal
 from loyalty import awarding, baskets, codes, earning, purchases
 from loyalty.baskets import Basket, Line
-from loyalty.catalog import look_up
 from loyalty.models import EarnRule, GuestReceipt, PointsPolicy, Purchase
 from loyalty.models.guest_receipt import new_seed
 from members import interactions
@@ -87,9 +86,10 @@ def keep(basket: Basket, *, now: datetime) -> Kept:
 
 def points_of(basket: Basket) -> int:
     """What the rules of its moment give somebody without a tier for this basket, before caps."""
-    catalog = look_up(skus=(line.sku for line in basket.lines))
+    rules, catalog = awarding.rules_and_catalog(
+        kind=EarnRule.Fact.PURCHASE, skus=(line.sku for line in basket.lines)
+    )
     fact = baskets.fact_of(basket, catalog=catalog, tier="", is_first=False)
-    rules = awarding.rules_of(EarnRule.Fact.PURCHASE)
     return sum(decision.points for decision in earning.decide(rules=rules, fact=fact))
 
 

@@ -1,5 +1,6 @@
 """What happened to lots: what took points out of them and gave some back, whose they had been."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -72,14 +73,14 @@ def givers_of(*, entry_id: int) -> dict[int, int]:
         return dict(cursor.fetchall())
 
 
-def lots_from(*, account_id: int, before_id: int) -> set[int]:
-    """The open lots of an account whose points were another account's at some time."""
+def once_of(*, account_id: int, lot_ids: Sequence[int]) -> set[int]:
+    """Those of the lots whose points were this account's at some time."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             WITH RECURSIVE up(lot, ancestor) AS (
                 SELECT id, came_from_id FROM loyalty_lot
-                 WHERE account_id = %s AND remaining > 0 AND came_from_id IS NOT NULL
+                 WHERE id = ANY(%s) AND came_from_id IS NOT NULL
                  UNION
                 SELECT up.lot, l.came_from_id
                   FROM up JOIN loyalty_lot l ON l.id = up.ancestor
@@ -87,6 +88,6 @@ def lots_from(*, account_id: int, before_id: int) -> set[int]:
             )
             SELECT up.lot FROM up JOIN loyalty_lot l ON l.id = up.ancestor WHERE l.account_id = %s
             """,
-            [account_id, before_id],
+            [list(lot_ids), account_id],
         )
         return {pk for (pk,) in cursor.fetchall()}

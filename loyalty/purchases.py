@@ -28,7 +28,7 @@ from loyalty import (
 )
 from loyalty.awarding import Awarded
 from loyalty.baskets import Basket, check, fact_of, interaction_of
-from loyalty.catalog import Catalog, look_up
+from loyalty.catalog import Catalog
 from loyalty.models import Award, EarnRule, Hold, Purchase, PurchaseLine, Tier
 from members import interactions
 
@@ -85,12 +85,14 @@ def record_many(
         return []
     order = sorted(range(len(baskets)), key=lambda n: (baskets[n].occurred_at, n))
     ordered = [baskets[n] for n in order]
-    rules = awarding.rules_of(EarnRule.Fact.PURCHASE) if with_points else []
-    catalog = look_up(skus=(line.sku for basket in ordered for line in basket.lines))
+    rules, catalog = awarding.rules_and_catalog(
+        kind=EarnRule.Fact.PURCHASE,
+        skus=(line.sku for basket in ordered for line in basket.lines),
+    )
     with ledger.open_book((b.member_id for b in ordered), now=now) as book:
         ids = purchase_rows.write(ordered, catalog=catalog, now=now)
         fresh = [(basket, ids[number]) for number, basket in enumerate(ordered) if number in ids]
-        awarded = _award(fresh, book=book, rules=rules, catalog=catalog)
+        awarded = _award(fresh, book=book, rules=rules, catalog=catalog) if with_points else {}
     interactions.record([interaction_of(b, pk, catalog) for b, pk in fresh], now=now)
     balances = {pk: account.balance for pk, account in book.accounts.items()}
     if fresh and with_points:

@@ -42,25 +42,31 @@ class Transfers(Pages):
     ) -> None:
         """Undo a transfer of everything that came with `why` = `came_as`.
 
-        What is left of the lots that were the taker's goes back, whatever has happened to them
-        since; what was spent in the meantime stays spent. Of the debt that came along the part
-        that was paid on arrival is taken on again, and the rest as far as nothing has paid it
-        since, the oldest debt first.
+        Debt that was paid on arrival is taken on again, by whom it was owed before, and what paid
+        it is theirs again who had given it. What is left of the lots that were the taker's goes
+        back, whatever has happened to them since; what was spent in the meantime stays spent. Of
+        the debt that came along that goes back which was paid on arrival, and the rest as far as
+        nothing has paid it since, the oldest debt first.
         """
-        ids = lot_history.lots_from(account_id=giver_id, before_id=taker_id)
-        for lot in list(self._lots.get(giver_id, [])):
-            if lot.id in ids:
-                self._move(lot, lot.remaining, taker_id=taker_id, why=why)
         paid = Entry.objects.filter(account_id=giver_id, kind=Entry.Kind.DEBT_PAID, why=came_as)
         taken_on = sum(self._owe_again(entry, why=why) for entry in paid.order_by("version"))
+        left = [lot for lot in self._lots.get(giver_id, []) if lot.remaining]
+        theirs = lot_history.once_of(account_id=taker_id, lot_ids=[lot.id or 0 for lot in left])
+        for lot in left:
+            if lot.id in theirs:
+                self._move(lot, lot.remaining, taker_id=taker_id, why=why)
         came = Entry.objects.filter(account_id=giver_id, kind=Entry.Kind.TRANSFERRED, why=came_as)
         since = came.order_by("version").values_list("version", flat=True).first() or 0
+        # Less what was owed again, where another merge was undone.
+        kinds = [Entry.Kind.DEBT_PAID, Entry.Kind.RESTORED]
         later = Entry.objects.filter(
-            account_id=giver_id, kind=Entry.Kind.DEBT_PAID, version__gt=since
+            account_id=giver_id, kind__in=kinds, version__gt=since
         ).exclude(why=came_as)
         paid_later = -(later.aggregate(points=Sum("debt_change"))["points"] or 0)
-        unpaid = max(debt - taken_on - paid_later, 0)
-        owed = min(taken_on + unpaid, self.accounts[giver_id].debt)
+        # More was taken on than came along where it was the giver's own debt that was paid.
+        again = min(taken_on, debt)
+        unpaid = max(debt - again - paid_later, 0)
+        owed = min(again + unpaid, self.accounts[giver_id].debt)
         self._shift_debt(giver_id, taker_id, owed, why)
         for account_id in (giver_id, taker_id):
             self._pay_debt(account_id, self._spendable(account_id), self.now)

@@ -1,5 +1,6 @@
 """/purchases/: a till reports what was bought, and what came back."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from members.models import Member
 from tests import factories
 
 PURCHASES = "/api/v1/purchases/"
+DAY = timedelta(days=1)
 
 pytestmark = pytest.mark.django_db
 
@@ -147,15 +149,15 @@ def test_purchase_of_another_store_is_not_there(alex: Member) -> None:
 
 # --- What it costs ----------------------------------------------------------------------------
 @pytest.mark.parametrize("lines", [1, 50])
-def test_purchase_costs_eleven_statements(
+def test_purchase_costs_ten_statements(
     alex: Member, till: APIClient, django_assert_num_queries: Any, lines: int
 ) -> None:
-    """Eleven, and the two that open and close its transaction; however long the receipt is."""
+    """Ten, and the two that open and close its transaction; however long the receipt is."""
     factories.product("tent", interests=["camping", "hiking"])
     till.post(PURCHASES, factories.purchase_body(alex))
     line = {"sku": "tent", "quantity": 1, "unit_price": "3.00"}
     body = factories.purchase_body(alex, lines=[line] * lines)
-    with django_assert_num_queries(11 + 2):
+    with django_assert_num_queries(10 + 2):
         till.post(PURCHASES, body, headers={"Idempotency-Key": "k"})
 
 
@@ -164,6 +166,20 @@ def test_purchase_costs_one_statement_more_where_there_are_tiers(
 ) -> None:
     factories.tier("silver", 10_000)
     till.post(PURCHASES, factories.purchase_body(alex))
+    with django_assert_num_queries(11 + 2):
+        till.post(PURCHASES, factories.purchase_body(alex), headers={"Idempotency-Key": "k"})
+
+
+def test_purchase_costs_twelve_statements_where_there_are_tiers_and_challenges(
+    alex: Member, till: APIClient, django_assert_num_queries: Any
+) -> None:
+    factories.tier("silver", 10_000)
+    for slug in ("summer", "autumn"):
+        now = timezone.now()
+        factories.challenge(
+            slug, counts="purchase", target=9, starts_at=now - DAY, ends_at=now + DAY
+        )
+    till.post(PURCHASES, factories.purchase_body(alex))
     with django_assert_num_queries(12 + 2):
         till.post(PURCHASES, factories.purchase_body(alex), headers={"Idempotency-Key": "k"})
 
@@ -171,7 +187,7 @@ def test_purchase_costs_one_statement_more_where_there_are_tiers(
 def test_first_purchase_opens_the_account_with_two_more(
     alex: Member, till: APIClient, django_assert_num_queries: Any
 ) -> None:
-    with django_assert_num_queries(13 + 2):
+    with django_assert_num_queries(12 + 2):
         till.post(PURCHASES, factories.purchase_body(alex), headers={"Idempotency-Key": "k"})
 
 

@@ -13,13 +13,15 @@ PATIENCE_S = 600
 type Work = Callable[[], None]
 
 
-def together(processes: int, prepare: Callable[[int], Work]) -> float:
+def together(
+    processes: int, prepare: Callable[[int], Work], *, patience_s: float = PATIENCE_S
+) -> float:
     """Seconds that `processes` take for the work that `prepare(rank)` gives to each.
 
     Nobody may hold a database connection when this is called: the processes are forks.
     """
     context = multiprocessing.get_context("fork")
-    begin, end = (context.Barrier(processes + 1, timeout=PATIENCE_S) for _ in range(2))
+    begin, end = (context.Barrier(processes + 1, timeout=patience_s) for _ in range(2))
 
     def live(rank: int) -> None:
         try:

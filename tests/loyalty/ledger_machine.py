@@ -42,6 +42,20 @@ class PaperLot:
     earned_on: int = 0
     counted: int = 0  # For the tier: what was earned, less what came back
     lapsed: int = 0  # Points that expired and that no return was excused for yet
+    is_here: bool = True  # Not what had nothing left when its owner was merged into this one
+
+
+type Uses = list[tuple[PaperLot, int]]
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What came with somebody else: lots, a debt, and what paid debts on arrival."""
+
+    lots: list[PaperLot]
+    debt: int
+    uses: Uses
+    paid_before: int
 
 
 @dataclass
@@ -50,6 +64,7 @@ class Paper:
 
     day: int = 0
     debt: int = 0
+    paid: int = 0  # of debts, ever
     lots: list[PaperLot] = field(default_factory=list)
 
     def of(self, *, pending: bool) -> int:
@@ -63,15 +78,18 @@ class Paper:
         if not waits:
             self.pay_debt([lot])
 
-    def pay_debt(self, lots: list[PaperLot]) -> None:
-        self.debt -= self.take(self.debt, lots)[0]
+    def pay_debt(self, lots: list[PaperLot]) -> Uses:
+        points, uses = self.take(self.debt, lots)
+        self.debt -= points
+        self.paid += points
+        return uses
 
     def usable(self) -> list[PaperLot]:
         lots = [lot for lot in self.lots if lot.waits_until is None and lot.expires > self.day]
         return sorted(lots, key=lambda lot: lot.expires)
 
-    def take(self, points: int, lots: list[PaperLot]) -> tuple[int, list[tuple[PaperLot, int]]]:
-        uses: list[tuple[PaperLot, int]] = []
+    def take(self, points: int, lots: list[PaperLot]) -> tuple[int, Uses]:
+        uses: Uses = []
         for lot in lots:
             part = min(points - sum(used for _, used in uses), lot.points)
             lot.points -= part
@@ -88,12 +106,43 @@ class Paper:
         left -= self.take(left, [lot for lot in self.usable() if lot.award != award])[0]
         self.debt += left
 
-    def restore(self, uses: list[tuple[PaperLot, int]]) -> None:
+    def restore(self, uses: Uses) -> None:
+        self.refill(uses)
+        self.pay_debt([lot for lot, part in uses if part])
+
+    def refill(self, uses: Uses) -> int:
         for lot, part in uses:
             if part:
                 lot.points += part
                 lot.expires = lot.expires if lot.expires > self.day else self.day + 30
-        self.pay_debt([lot for lot, part in uses if part])
+        return sum(part for _, part in uses)
+
+    def join(self, other: "Paper") -> Arrival:
+        for lot in other.lots:
+            lot.is_here = lot.points > 0
+        self.lots += other.lots
+        self.debt += other.debt
+        uses = self.pay_debt(self.usable())
+        return Arrival(other.lots, other.debt, uses, self.paid)
+
+    def part(self, came: Arrival) -> int:
+        """The points that go back, less the debt that does.
+
+        What paid debts on arrival is put back and they are owed again; of the debt that came that
+        goes back which nothing has paid since.
+        """
+        again = self.refill(came.uses)
+        self.debt += again
+        since, self.paid = self.paid - came.paid_before, self.paid - again
+        back = sum(lot.points for lot in came.lots)
+        for lot in came.lots:
+            lot.points = lot.counted = 0
+        paid_on_arrival = min(again, came.debt)
+        unpaid = max(came.debt - paid_on_arrival - since, 0)
+        owed = min(paid_on_arrival + unpaid, self.debt)
+        self.debt -= owed
+        self.pay_debt(self.usable())
+        return back - owed
 
     def sweep(self) -> None:
         for lot in self.lots:
@@ -116,7 +165,7 @@ class Paper:
 
 class Ledger(RuleBasedStateMachine):
     awards: Bundle[Award] = Bundle("awards")
-    spends: Bundle[tuple[Entry, list[tuple[PaperLot, int]]]] = Bundle("spends")
+    spends: Bundle[tuple[Entry, Uses]] = Bundle("spends")
     cancelled: Bundle[Entry] = Bundle("cancelled")
     moves: ClassVar[int] = 0  # of all walks of this process
 
@@ -126,7 +175,7 @@ class Ledger(RuleBasedStateMachine):
         self.undo = transaction.savepoint()
         self.paper = Paper()
         self.alex = factories.member()
-        self.merges: list[tuple[Merge, int]] = []
+        self.merges: list[tuple[Merge, int, Arrival]] = []
         self.parted: set[int] = set()
         self.terms = factories.rule()
         for slug, least in TIERS.items():
@@ -192,7 +241,7 @@ class Ledger(RuleBasedStateMachine):
             book.spend(member_id=self.alex.pk, points=there + 1, at=self.now, why="")
 
     @rule(target=cancelled, spent=consumes(spends))
-    def cancel(self, spent: tuple[Entry, list[tuple[PaperLot, int]]]) -> Entry:
+    def cancel(self, spent: tuple[Entry, Uses]) -> Entry:
         entry, uses = spent
         with self.book() as book:
             book.restore(member_id=self.alex.pk, spent=entry, why="")
@@ -209,36 +258,42 @@ class Ledger(RuleBasedStateMachine):
         points=st.integers(1, 200),
         expires=st.sampled_from([5, 60, NEVER]),
         waits=st.sampled_from([0, 30, SHIPMENT]),
+        owes=st.sampled_from([0, 0, 70]),
     )
-    def merge(self, points: int, expires: int, waits: int) -> Award:
-        """Somebody with points turns out to be Alex."""
+    def merge(self, points: int, expires: int, waits: int, owes: int) -> Award:
+        """Somebody with points, and perhaps a debt, turns out to be Alex."""
         kim, alex = factories.member(), self.alex
         self.alex = kim
         paper, self.paper = self.paper, Paper(day=self.paper.day)
+        if owes:
+            brought_back = self._earned(owes, NEVER, 0)
+            factories.spend(kim, owes, now=self.now)
+            self.paper.take(owes, self.paper.usable())
+            self._take_back(brought_back, owes)
         award = self._earned(points, expires, waits)
+        merge = merging.merge(gone=kim, kept=alex, reason="", by=None, now=self.now)
+        came = paper.join(self.paper)
         self.alex, self.paper = alex, paper
-        self.merges.append(
-            (merging.merge(gone=kim, kept=alex, reason="", by=None, now=self.now), award.pk)
-        )
-        self.paper.earn(points, expires=expires, waits=waits, award=award.pk)
+        self.merges.append((merge, award.pk, came))
         return award
 
     @precondition(lambda self: self.merges)
     @rule()
     def part(self) -> None:
-        """They were two after all: what is left of the other's points goes back."""
-        merge, award = self.merges.pop()
+        """They were two after all: what is left of the other's points and debt goes back."""
+        merge, award, came = self.merges.pop()
         merging.undo(merge=merge, by=None, now=self.now)
         self.parted.add(award)
-        for lot in self.paper.lots:
-            if lot.award == award:
-                lot.points = lot.counted = 0
+        kim = Account.objects.get(pk=merge.gone_id)
+        assert kim.balance + kim.pending - kim.debt == self.paper.part(came)
 
     @rule(award=awards, percent=st.sampled_from([10, 50, 100]))
     def take_back(self, award: Award, percent: int) -> None:
         if award.pk in self.parted:
             return
-        points = (award.points - award.taken_back) * percent // 100
+        self._take_back(award, (award.points - award.taken_back) * percent // 100)
+
+    def _take_back(self, award: Award, points: int) -> None:
         with self.book() as book:
             book.take_back(
                 member_id=self.alex.pk, points=points, award_id=award.pk, at=self.now, why=""
@@ -293,7 +348,7 @@ class Ledger(RuleBasedStateMachine):
         )
         lots = Lot.objects.filter(account=self.alex.pk).order_by("pk")
         assert list(lots.values_list("remaining", flat=True)) == [
-            lot.points for lot in self.paper.lots
+            lot.points for lot in self.paper.lots if lot.is_here
         ]
 
 

@@ -9,6 +9,7 @@ from geopy.distance import distance
 
 from loyalty import (
     auditing,
+    challenge_facts,
     challenge_standings,
     challenges,
     checkins,
@@ -234,9 +235,9 @@ def test_review_after_the_end_counts_for_a_month(alex: Member, places: list[Plac
     ends_at = NOW + HOUR
     factories.challenge(target=1, ends_at=ends_at)
     rows = [go(alex, place, is_mocked=True).check_in for place in places[:2]]
-    checkins.review(check_in=rows[0], is_genuine=True, now=ends_at + challenges.LATE)
+    checkins.review(check_in=rows[0], is_genuine=True, now=ends_at + challenge_facts.LATE)
     assert completed(alex) == []
-    checkins.review(check_in=rows[1], is_genuine=True, now=ends_at + challenges.LATE - HOUR)
+    checkins.review(check_in=rows[1], is_genuine=True, now=ends_at + challenge_facts.LATE - HOUR)
     assert completed(alex) == [("summer", 100)]
 
 

@@ -364,6 +364,35 @@ def test_debt_that_the_other_paid_is_owed_again(old: Member, alex: Member) -> No
     assert (factories.account(old).debt, balance(alex)) == (50, 80)
 
 
+def test_debt_that_was_paid_with_the_others_points_is_owed_again(old: Member, alex: Member) -> None:
+    factories.only_rule(per="amount", points=1)
+    receipt = factories.buy(alex, line("50", sku="tent"))
+    factories.spend(alex, 50)
+    bring_back(receipt.purchase_id)
+    factories.grant(old, 80)
+    row = merge(old, alex)
+    assert (balance(alex), factories.account(alex).debt) == (30, 0)
+    merging.undo(merge=row, by=None, now=NOW)
+    assert (balance(old), factories.account(old).debt) == (80, 0)
+    assert (balance(alex), factories.account(alex).debt) == (0, 50)
+
+
+def test_debt_that_one_merge_paid_and_undid_goes_back_with_the_other(
+    old: Member, alex: Member
+) -> None:
+    factories.only_rule(per="amount", points=1)
+    receipt = factories.buy(old, line("50", sku="tent"))
+    factories.spend(old, 50)
+    bring_back(receipt.purchase_id)
+    kim = factories.member()
+    factories.grant(kim, 80)
+    first, second = merge(old, alex), merge(kim, alex)
+    merging.undo(merge=second, by=None, now=NOW)
+    merging.undo(merge=first, by=None, now=NOW)
+    assert [factories.account(one).debt for one in (old, alex, kim)] == [50, 0, 0]
+    assert balance(kim) == 80
+
+
 def test_debt_made_meanwhile_stays_where_it_was_made(old: Member, alex: Member) -> None:
     factories.only_rule(per="amount", points=1)
     row = merge(old, alex)

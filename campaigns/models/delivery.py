@@ -5,6 +5,7 @@ from django.db.models import F, Q
 
 from campaigns.models.desk import Desk
 from campaigns.models.gift import Promise
+from campaigns.models.real import RealField
 from members.models import Channel
 from members.models.consent import APPEND_ONLY
 
@@ -66,8 +67,8 @@ class Delivery(models.Model):
     reason = models.CharField(max_length=12, choices=Reason, blank=True, default=Reason.NONE)
     due_at = models.DateTimeField()
     expires_at = models.DateTimeField()
-    value = models.FloatField(help_text="What it is worth to send it: the greatest goes first.")
-    propensity = models.FloatField(
+    value = RealField(help_text="What it is worth to send it: the greatest goes first.")
+    propensity = RealField(
         null=True, help_text="How likely this version was, where it was chosen by learning."
     )
     context = models.ForeignKey(

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from campaigns import files, templating
 from campaigns.admin import vocabulary, wording
+from campaigns.admin.definitions import ConditionWidget
 from campaigns.admin.doing import Doing
 from campaigns.admin.editing import Editor
 from campaigns.admin.entry import KINDS
@@ -107,6 +108,8 @@ class CampaignAdmin(Looking, Doing):
             "media": editor.media,
             "kinds": KINDS,
             "variables": templating.VARIABLES,
+            "words": vocabulary.vocabulary(vocabulary.STEP),
+            "words_id": ConditionWidget.WORDS,
             "saved": vocabulary.saved(),
             "campaign": campaign,
         }

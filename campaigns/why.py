@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from campaigns import audiences
+from campaigns import audiences, clauses
 from campaigns.models import Delivery
 from members import interests
 from members.models import Interaction, Member
@@ -39,7 +39,7 @@ class Why:
     name: str
     sentences: tuple[str, ...]
     entry: dict[str, Any]
-    clauses: tuple[audiences.Clause, ...]
+    clauses: tuple[clauses.Clause, ...]
     occasion: dict[str, Any] | None
     interaction: dict[str, Any] | None
     interest: str | None

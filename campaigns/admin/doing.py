@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from campaigns import launching, previewing, rehearsing
+from campaigns import launching, previewing, rehearsing, trials
 from campaigns.admin import checking
 from campaigns.admin.audience import visible
 from campaigns.admin.pages import CampaignPages
@@ -41,6 +41,7 @@ class Doing(CampaignPages):
             now, address = timezone.now(), staff_of(request).email
             asked = checking.choose(
                 campaign,
+                step=request.POST.get("step", ""),
                 version=request.POST.get("version", ""),
                 named=request.POST.get("member", "").strip()[:254],
                 among=visible(request),
@@ -49,7 +50,7 @@ class Doing(CampaignPages):
             preview = previewing.preview(
                 campaign, variant=asked.variant, member=asked.member, now=now
             )
-            previewing.send_test(preview, to=address, now=now)
+            trials.send_test(preview, to=address, now=now)
             return f"Sent to {address}, as {asked.member.full_name} would get it."
 
         return self._do(request, object_id, test, back="check", then="check")

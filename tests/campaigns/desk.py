@@ -112,9 +112,9 @@ def check(client: Client, campaign: Campaign, **asked: str) -> Any:
     return client.get(page("campaign_check", campaign.pk), asked)
 
 
-def sent_campaign() -> Campaign:
+def sent_campaign(**said: Any) -> Campaign:
     """A campaign whose messages to the inbox went out; half of its members are held out."""
-    campaign = draft(is_live=True, holdout_percent=50)
+    campaign = draft(is_live=True, **{"holdout_percent": 50, **said})
     now = timezone.now()
     planning.plan(campaign_id=campaign.pk, now=now)
     sending.send_due(channel="inbox", now=now + timedelta(hours=1))

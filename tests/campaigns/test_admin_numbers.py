@@ -2,13 +2,24 @@
 
 import csv
 import html
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from campaigns.models import ContactCap, Delivery, Occasion, OccasionArea, QuietHours
+from campaigns import journeys, progress
+from campaigns.models import (
+    ContactCap,
+    Delivery,
+    Journey,
+    Occasion,
+    OccasionArea,
+    QuietHours,
+    TrackRecord,
+)
 from members.models import Member
 from tests import factories
 from tests.campaigns.desk import (
@@ -41,6 +52,64 @@ def test_the_numbers_add_up_and_every_one_leads_to_its_rows(marketer: Client) ->
     for part in shown.context["parts"]:
         listed = marketer.get(part["link"]).context["cl"].queryset.count()
         assert listed == part["count"]
+
+
+def test_every_step_adds_up_and_leads_to_its_rows(marketer: Client) -> None:
+    factories.members(9)
+    variant = {"interest": None, "subject": "Hi", "body": "Hi"}
+    step = {"channels": ["inbox"], "variants": [variant]}
+    campaign = sent_campaign(
+        steps=[step, {**step, "wait": {"days": 1}, "if": {"condition": "clicked"}}]
+    )
+    journeys.advance(now=timezone.now() + timedelta(days=2))
+    shown = marketer.get(page("campaign_numbers", campaign.pk))
+    first, second = shown.context["stages"]
+    held_out = shown.context["journeys"].held_out
+    assert (first["tally"].entered, second["tally"].entered) == (9, 9)
+    assert first["tally"].sent == second["tally"].objected == 9 - held_out
+    assert first["tally"].held_out == second["tally"].held_out == held_out
+    assert second["condition"] == "clicked"
+    for stage in (first, second):
+        assert stage["tally"].adds_up
+        for part in stage["parts"]:
+            listed = marketer.get(part["link"]).context["cl"].queryset.count()
+            assert listed == part["count"]
+
+
+def test_journeys_are_counted_by_how_far_they_came() -> None:
+    factories.members(6)
+    campaign = sent_campaign(holdout_percent=0)
+    rows = list(Journey.objects.order_by("pk"))
+    step = campaign.steps.get()
+    now = timezone.now()
+    Journey.objects.filter(pk__in=[row.pk for row in rows[:3]]).update(next_step=step, next_at=now)
+    Journey.objects.filter(pk=rows[3].pk).update(goal_at=now)
+    Journey.objects.filter(pk=rows[0].pk).update(is_held_out=True)
+    assert progress.journeys(campaign) == progress.Journeys(
+        entered=6, under_way=3, arrived=1, held_out=1
+    )
+
+
+def test_what_a_learned_step_knows_is_shown_with_its_odds(marketer: Client) -> None:
+    factories.members(3)
+    text = {"subject": "Hi", "body": "Hi"}
+    variants = [{"interest": "hiking", **text}, {"interest": None, **text}]
+    campaign = sent_campaign(
+        steps=[{"channels": ["inbox"], "choose": "learned", "variants": variants}]
+    )
+    hiking, default = campaign.steps.get().variants.order_by("pk")
+    snow = factories.interest("snow")
+    TrackRecord.objects.create(variant=hiking, context=snow, sent=1_000, answered=10)
+    TrackRecord.objects.create(variant=default, context=snow, sent=1_000, answered=90)
+    TrackRecord.objects.create(variant=hiking, context=None, sent=1_000, answered=190)
+    shown = marketer.get(page("campaign_numbers", campaign.pk)).context["stages"][0]["records"]
+    assert [(row["context"], row["version"], row["sent"], row["answered"]) for row in shown] == [
+        ("all readers", "Hiking", 2_000, 200),
+        ("all readers", "Everybody else", 1_000, 90),
+        ("love snow most", "Hiking", 1_000, 10),
+        ("love snow most", "Everybody else", 1_000, 90),
+    ]
+    assert [row["odds"] for row in shown[2:]] == [5, 95]
 
 
 def test_what_is_unknown_is_explained(marketer: Client) -> None:

@@ -42,7 +42,7 @@ class CampaignForm(forms.Form):
     audience = DefinitionField(label="Who", is_checked=False)
     goal_kind = choice("Goal", GOALS.items(), help_text="Reaching it ends the journey.")
     goal_interaction = choice("What they do")
-    goal_days = whole("Within days", 1, 365)
+    goal_days = whole("Within days", 1, 365, help_text="Empty: 14.")
     reentry = choice("They may enter again", REENTRY)
     reentry_days = whole("After days", 1, 3_650)
     holdout_percent = forms.DecimalField(
@@ -61,9 +61,11 @@ class CampaignForm(forms.Form):
         "Good for hours", 1, 2_000, help_text="What could not go out by then never does."
     )
     in_quiet_hours = choice("In quiet hours", Campaign.InQuietHours.choices)
-    budget_sends = whole("Messages at most", 1, 10**9, help_text="Empty: no limit.")
-    budget_sends_per_day = whole("Messages a day", 1, 10**9)
-    budget_money = money("Money at most", help_text="What sending may cost.")
+    budget_sends = whole(
+        "Budget: messages", 1, 10**9, help_text="At most so many; empty: no limit."
+    )
+    budget_sends_per_day = whole("Budget: messages a day", 1, 10**9)
+    budget_money = money("Budget: money", help_text="What sending may cost.")
 
     def __init__(self, *args: Any, existing: Campaign | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -51,7 +51,7 @@ def wait_in_words(step: Step) -> str:
 
 
 def clause_in_words(clause: Mapping[str, Any], *, is_inside: bool = False) -> str:
-    """not opened: step 1 and (clicked or bought since)"""
+    """not opened (step 1) and (clicked or bought since)"""
     for word, link, empty in (("all", " and ", "always"), ("any", " or ", "never")):
         if word in clause:
             inner = clause[word]
@@ -60,7 +60,9 @@ def clause_in_words(clause: Mapping[str, Any], *, is_inside: bool = False) -> st
             return f"({said})" if is_inside and is_several else said or empty
     if "not" in clause:
         return f"not {clause_in_words(clause['not'], is_inside=True)}"
-    return clauses.describe(dict(clause)) if clause else "always"
+    said = clauses.describe(dict(clause)) if clause else "always"
+    name, _, values = said.partition(": ")
+    return f"{name} ({values})" if values else name
 
 
 def channels_in_words(step: Step) -> str:

@@ -84,7 +84,7 @@ def look(page: Page) -> None:
     way = page.locator(".cm-way")
     expect(way).to_contain_text(
         "7 days after the step before, at the next 09:30 on the member's clock,"
-        " only if not opened: step 1"
+        " only if not opened (step 1)"
     )
     page.get_by_role("link", name="Show step 2").click()
     expect(page.get_by_role("heading", name="What they would read in step 2")).to_be_visible()

@@ -139,7 +139,7 @@ def test_every_step_is_said_in_words(marketer: Client) -> None:
         ("With the entry", ""),
         (
             "2 days after the step before, at the next 09:30 on the member's clock",
-            "clicked: step 1 and not bought since",
+            "clicked (step 1) and not bought since",
         ),
         ("3 hours after the step before", ""),
     ]

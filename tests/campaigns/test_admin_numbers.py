@@ -10,11 +10,13 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from campaigns import journeys, progress
+from campaigns import journeys, planning, progress
 from campaigns.models import (
     ContactCap,
     Delivery,
+    Engagement,
     Journey,
+    Objection,
     Occasion,
     OccasionArea,
     QuietHours,
@@ -29,6 +31,7 @@ from tests.campaigns.desk import (
     ask,
     check,
     client_of,
+    draft,
     page,
     sent_campaign,
     told,
@@ -128,6 +131,36 @@ def test_a_delivery_says_why(marketer: Client) -> None:
     assert "It is the version for everybody." in content
     assert NASTY not in content
     assert marketer.get(page("delivery_change", delivery.pk + 1)).status_code == 404
+
+
+def test_a_loser_says_its_counter_and_what_both_were_worth(marketer: Client) -> None:
+    factories.member()
+    winner = sent_campaign(holdout_percent=0)
+    loser = draft("news", is_live=True)
+    planning.plan(campaign_id=loser.pk, now=timezone.now())
+    delivery = Delivery.objects.get(campaign=loser)
+    Delivery.objects.filter(pk=delivery.pk).update(
+        state="objected", reason="cap", value=0.01, beaten_by=Delivery.objects.get(campaign=winner)
+    )
+    cap = ContactCap.objects.create(name="Week", channels=["inbox"], max_messages=2, window_days=7)
+    Objection.objects.create(delivery=delivery, cap=cap, had=3, allowed=2, at=timezone.now())
+    content = marketer.get(page("delivery_change", delivery.pk)).content.decode()
+    assert "Week: 3 of 2 messages within 7 days." in content
+    assert "worth 0.0100 against 0.0500" in content
+
+
+def test_a_condition_that_turned_since_is_said_to_have_been_otherwise(marketer: Client) -> None:
+    factories.member()
+    only_if = {"not": {"condition": "opened"}}
+    variant = {"interest": None, "subject": "Hi", "body": "Hi"}
+    step = {"channels": ["inbox"], "variants": [variant], "if": only_if}
+    sent_campaign(holdout_percent=0, steps=[step])
+    delivery = Delivery.objects.get()
+    assert delivery.state == "sent"
+    said = "It was true when it was decided"
+    assert said not in marketer.get(page("delivery_change", delivery.pk)).content.decode()
+    Engagement.objects.create(delivery=delivery, kind="opened", at=timezone.now())
+    assert said in marketer.get(page("delivery_change", delivery.pk)).content.decode()
 
 
 def csv_rows(answer: Any) -> list[list[str]]:

@@ -30,7 +30,7 @@ class Rival:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StepPlace:
     """Which step it is: `number` of `of`, after one that was due at `before_at` and became
     `before_state` (the state of its delivery)."""
 
@@ -101,14 +101,14 @@ def interaction(journey: Journey) -> dict[str, Any] | None:
     }
 
 
-def place(delivery: Delivery) -> Place | None:
+def place(delivery: Delivery) -> StepPlace | None:
     """Which step it is; None for what comes with the entry."""
     number = delivery.step.position
     if number == 1:
         return None
     earlier = Delivery.objects.filter(journey=delivery.journey_id, step__position__lt=number)
     before = earlier.order_by("-step__position", "-sent_at").first()
-    return Place(
+    return StepPlace(
         number,
         Step.objects.filter(campaign=delivery.campaign_id).count(),
         (before.sent_at or before.due_at) if before else None,

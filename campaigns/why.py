@@ -47,7 +47,7 @@ class Why:
     due_at: datetime
     zone: str
     rivals: tuple[grounds.Rival, ...]
-    step: grounds.Place | None
+    step: grounds.StepPlace | None
     condition: tuple[Clause, ...]
     choice: grounds.Choice | None
     loss: grounds.Loss | None

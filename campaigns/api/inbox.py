@@ -48,7 +48,7 @@ class RivalOut(serializers.Serializer[Any]):
     reason = serializers.CharField()
 
 
-class PlaceOut(serializers.Serializer[Any]):
+class StepOut(serializers.Serializer[Any]):
     number = serializers.IntegerField()
     of = serializers.IntegerField()
     before_at = serializers.DateTimeField(allow_null=True)
@@ -68,7 +68,7 @@ class WhyOut(serializers.Serializer[Any]):
     zone = serializers.CharField()
     channel = serializers.CharField()
     rivals = RivalOut(many=True)
-    step = PlaceOut(allow_null=True, help_text="Of a later message of several: which one.")
+    step = StepOut(allow_null=True, help_text="Of a later message of several: which one.")
 
 
 class Inbox(generics.ListAPIView[InboxMessage]):

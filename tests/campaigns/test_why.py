@@ -142,7 +142,7 @@ def test_later_step_says_which_it_is_and_when_the_one_before_went() -> None:
     scenes.turn(DUE + DAY)
     assert explained(member, step__position=1).step is None
     said = explained(member, step__position=2)
-    assert said.step == grounds.Place(2, 2, DUE, "sent")
+    assert said.step == grounds.StepPlace(2, 2, DUE, "sent")
     assert said.sentences[0] == (
         "It is message 2 of 2; the one before went to you on 01 March 2027."
     )

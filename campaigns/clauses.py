@@ -5,7 +5,7 @@
 leaf may ask is a language: audiences ask of members, steps of journeys.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -22,6 +22,15 @@ DEEPEST = 8
 LONGEST_WORD = 200
 # By the parameter's name: what cannot be more.
 HIGHEST = {"days": 36_500, "score": 1, "percent": 100, "minimum": 150, "maximum": 150}
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One line of an explanation: what was asked, and whether it is true."""
+
+    text: str
+    is_true: bool
+    depth: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,28 @@ class Language:
             elif parameter.is_required:
                 raise Invalid(f"'{name}' needs '{key}'.", pointer=where)
         return arguments
+
+
+def explain(definition: Any, *, is_true: Callable[[Any], bool], depth: int = 0) -> Iterator[Clause]:
+    """Every clause of a definition in reading order; `is_true` asks one of them."""
+    for word, text in (("all", "all of"), ("any", "any of")):
+        if word in definition:
+            yield Clause(text, is_true(definition), depth)
+            for clause in definition[word]:
+                yield from explain(clause, is_true=is_true, depth=depth + 1)
+            return
+    if "not" in definition:
+        yield Clause("not", is_true(definition), depth)
+        yield from explain(definition["not"], is_true=is_true, depth=depth + 1)
+        return
+    yield Clause(describe(definition), is_true(definition), depth)
+
+
+def describe(leaf: dict[str, Any]) -> str:
+    """A condition in words: 'bought within: category daypacks, days 60'."""
+    values = ", ".join(f"{key} {value}" for key, value in leaf.items() if key != "condition")
+    name = str(leaf["condition"]).replace("_", " ")
+    return f"{name}: {values}" if values else name
 
 
 def _leaves(

@@ -25,6 +25,9 @@ def find(*, member: Member, message_id: int) -> InboxMessage:
             "delivery__member",
             "delivery__variant__interest",
             "delivery__campaign__audience",
+            "delivery__step",
+            "delivery__context",
+            "delivery__objection__cap",
         )
         .filter(pk=message_id)
         .first()

@@ -12,7 +12,8 @@ from datetime import datetime
 from django.db import connection
 
 from campaigns import odds
-from campaigns.models import Step, TrackRecord
+from campaigns.models import Step, TrackRecord, Variant
+from members.models import Interest
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,17 @@ class Odds:
     @property
     def propensity(self) -> float:
         return self.high - self.low
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """How a version did in a context (None: all readers together), and how likely it is chosen."""
+
+    variant: Variant
+    context: Interest | None
+    sent: int
+    answered: int
+    propensity: float
 
 
 def fold(*, now: datetime) -> int:
@@ -51,15 +63,8 @@ def chances(step: Step, *, variants: Iterable[int]) -> dict[int, float]:
 def versions(step: Step) -> list[Odds]:
     """The odds of a step's versions in every context that has a record, and without one."""
     variants = sorted(step.variants.values_list("pk", flat=True))
-    records: dict[int, dict[int, tuple[int, int]]] = {0: {}}
-    for row in TrackRecord.objects.filter(variant__step=step):
-        record = (row.sent, row.answered)
-        records.setdefault(row.context_id or 0, {})[row.variant_id] = record
-        if row.context_id:
-            sent, answered = records[0].get(row.variant_id, (0, 0))
-            records[0][row.variant_id] = (sent + row.sent, answered + row.answered)
     found = []
-    for context, known in sorted(records.items()):
+    for context, known in sorted(_known(step).items()):
         likely = odds.of_versions({pk: known.get(pk, (0, 0)) for pk in variants}, seed=step.pk)
         low = 0.0
         for number, pk in enumerate(variants):
@@ -67,6 +72,33 @@ def versions(step: Step) -> list[Odds]:
             found.append(Odds(context, pk, low, high))
             low = high
     return found
+
+
+def records(step: Step) -> list[Record]:
+    """What a step's versions were sent and answered, by context; that of all readers first."""
+    variants = {row.pk: row for row in step.variants.select_related("interest")}
+    known = _known(step)
+    contexts = Interest.objects.in_bulk(known)
+    return [
+        Record(
+            variants[each.variant],
+            contexts.get(each.context),
+            *known[each.context].get(each.variant, (0, 0)),
+            each.propensity,
+        )
+        for each in versions(step)
+    ]
+
+
+def _known(step: Step) -> dict[int, dict[int, tuple[int, int]]]:
+    """{context: {variant: (sent, answered)}}; context 0 is all of them together."""
+    records: dict[int, dict[int, tuple[int, int]]] = {0: {}}
+    for row in TrackRecord.objects.filter(variant__step=step).order_by("context_id", "pk"):
+        context = row.context_id or 0
+        for place in {0, context}:
+            sent, answered = records.setdefault(place, {}).get(row.variant_id, (0, 0))
+            records[place][row.variant_id] = (sent + row.sent, answered + row.answered)
+    return records
 
 
 _FOLD = """

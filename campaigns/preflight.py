@@ -18,7 +18,7 @@ MOST_MEMBERS = 30
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a version of a step lacks, or where it cannot be written: for how many of `looked_at`."""
+    """What a version of a step lacks, or why it cannot be written, for how many of `looked_at`."""
 
     step: int
     variant: str
@@ -28,7 +28,7 @@ class Finding:
 
 
 def look(campaign: Campaign, *, now: datetime) -> list[Finding]:
-    """What is missing in the messages to the newest members of the audience, most frequent first."""
+    """What is missing in the messages to the audience's newest members, most frequent first."""
     audience = audiences.members(campaign.audience.definition, at=now)
     members = list(audience.order_by("-joined_at")[:MOST_MEMBERS])
     variants = Variant.objects.filter(step__in=campaign.steps.all())

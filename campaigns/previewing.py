@@ -5,25 +5,26 @@ writes: deliveries and journeys are built unsaved, under an id that no signed li
 """
 
 import base64
-import smtplib
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from email.mime.image import MIMEImage
-from email.utils import make_msgid
 from typing import Any
 
-from anymail.exceptions import AnymailError
-from django.core.mail import EmailMultiAlternatives
 from django.db import connection
 from django.db.models import QuerySet
 from liquid import Environment
 
-from campaigns import audiences, entries, gifts, images, planning_sql, rendering, templating
-from campaigns.channels import email
-from campaigns.models import Campaign, Delivery, Journey, Occasion, OccasionArea, Variant
-from config.errors import Refusal
+from campaigns import (
+    audiences,
+    entries,
+    gifts,
+    images,
+    planning_sql,
+    rendering,
+    templating,
+    waits,
+)
+from campaigns.models import Campaign, Delivery, Journey, Occasion, OccasionArea, Step, Variant
 from members import scoring
 from members.models import (
     Interaction,
@@ -31,20 +32,12 @@ from members.models import (
     InterestStatement,
     Member,
     Programme,
-    Purpose,
 )
 
 NOBODY = -1
 HORIZON = timedelta(days=400)
 SEEN = 50
 PICTURE = (600, 314)
-
-
-class NotSent(Refusal):
-    """A test message could not go out."""
-
-    code = "not_sent"
-    status = 502
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +89,10 @@ class Preview:
         return "data:image/png;base64," + base64.b64encode(self.picture or b"").decode()
 
 
-def send_test(preview: Preview, *, to: str, now: datetime) -> None:
-    """Send a preview to whoever tries it out: marked as a test, transactional, nothing counted."""
-    if preview.message is None:
-        raise NotSent(f"This version cannot be written: {preview.problem}.")
-    mail = _test_mail(preview, preview.message, to=to, now=now)
-    try:
-        mail.send()
-    except (OSError, smtplib.SMTPException, AnymailError) as error:
-        raise NotSent(f"The mail server did not take it: {str(error)[:200]}") from error
-
-
 def sample(
     campaign: Campaign, *, variant: Variant, among: QuerySet[Member], now: datetime
 ) -> Member | None:
-    """A member of the audience who would get this version, else any of the audience."""
+    """A member of the audience who would get this version by what they love, else any of it."""
     audience = audiences.members(campaign.audience.definition, at=now).filter(
         pk__in=among.values("pk")
     )
@@ -120,20 +102,17 @@ def sample(
             pk__in=InterestEvidence.objects.filter(interest=variant.interest_id).values("member_id")
         )
     candidates = list(likely[:SEEN])
-    loved = loves(campaign, members=candidates, at=now)
+    loved = loves(variant.step, members=candidates, at=now)
     for member in candidates:
         if loved.get(member.pk) == variant.interest_id:
             return member
     return audience.order_by("-joined_at").first()
 
 
-def loves(campaign: Campaign, *, members: Sequence[Member], at: datetime) -> dict[int, int | None]:
-    """{member: interest} that decides which version each of them gets; None: the default."""
-    interests = list(
-        Variant.objects.filter(step__in=campaign.steps.all(), interest__isnull=False).values_list(
-            "interest_id", flat=True
-        )
-    )
+def loves(step: Step, *, members: Sequence[Member], at: datetime) -> dict[int, int | None]:
+    """{member: interest} that decides which version of a step each gets; None: the default."""
+    rows = step.variants.filter(interest__isnull=False)
+    interests = list(rows.values_list("interest_id", flat=True))
     scores: dict[int, dict[int, tuple[bool, float, int]]] = {m.pk: {} for m in members}
     facts = InterestEvidence.objects.filter(member__in=scores, interest__in=interests)
     for row in facts.masses(at=at):
@@ -148,6 +127,8 @@ def loves(campaign: Campaign, *, members: Sequence[Member], at: datetime) -> dic
 def preview(campaign: Campaign, *, variant: Variant, member: Member, now: datetime) -> Preview:
     """One version, rendered for one member."""
     moment = when(campaign, member=member, now=now)
+    if moment is not None:
+        moment = replace(moment, due_at=_due(variant.step, moment))
     journey = Journey(
         pk=NOBODY,
         campaign=campaign,
@@ -174,9 +155,9 @@ def preview(campaign: Campaign, *, variant: Variant, member: Member, now: dateti
         )
     except templating.RenderingFailed as error:
         problem = error.detail
-    missing = _missing([variant.subject, variant.body], values)
+    lacking = missing([variant.subject, variant.body], values)
     picture = _picture(variant, member) if variant.image else None
-    return Preview(variant, member, moment, message, picture, missing, problem)
+    return Preview(variant, member, moment, message, picture, lacking, problem)
 
 
 def when(campaign: Campaign, *, member: Member, now: datetime) -> Moment | None:
@@ -203,6 +184,17 @@ def when(campaign: Campaign, *, member: Member, now: datetime) -> Moment | None:
     return Moment(due_at, member.zone, occasion, None)
 
 
+def _due(step: Step, moment: Moment) -> datetime:
+    """When a step is due on the journey that begins at the moment."""
+    due_at = moment.due_at
+    earlier = Step.objects.filter(campaign=step.campaign_id, position__lte=step.position)
+    for each in earlier.exclude(position=1).order_by("position"):
+        due_at = waits.due(
+            after=due_at, minutes=each.wait_minutes, local_time=each.local_time, zone=moment.zone
+        )
+    return due_at
+
+
 def _picture(variant: Variant, member: Member) -> bytes:
     """The picture that would be drawn for this member, as a PNG."""
     name, interest = member.given_name, variant.interest
@@ -214,29 +206,6 @@ def _picture(variant: Variant, member: Member) -> bytes:
         width=PICTURE[0],
         height=PICTURE[1],
     )
-
-
-def _test_mail(
-    preview: Preview, message: rendering.Message, *, to: str, now: datetime
-) -> EmailMultiAlternatives:
-    delivery, member = copy(message.delivery), copy(message.member)
-    delivery.campaign = copy(message.delivery.campaign)
-    # Nobody may unsubscribe a member from a test.
-    delivery.campaign.purpose = Purpose.SERVICE
-    member.email, member.given_name, member.family_name = to, "", ""
-    marked = replace(message, delivery=delivery, member=member, subject=f"[Test] {message.subject}")
-    mail = email.build(marked, now=now)
-    mail.extra_headers["Message-ID"] = make_msgid(domain="test.invalid")
-    if preview.picture:
-        # Inside: the address of a picture is that of a delivery, and there is none.
-        image = MIMEImage(preview.picture, "png")
-        image.add_header("Content-ID", "<picture>")
-        image.add_header("Content-Disposition", "inline", filename="picture.png")
-        mail.attach(image)
-        mail.alternatives.clear()
-        html = marked.email_html().replace(marked.picture_url, "cid:picture")
-        mail.attach_alternative(html, "text/html")
-    return mail
 
 
 def _candidates(entry: dict[str, Any], moments: Sequence[entries.Moment]) -> list[planning_sql.Sql]:
@@ -281,7 +250,7 @@ def _best(scores: dict[int, tuple[bool, float, int]]) -> int | None:
     return max(loved, key=loved.__getitem__) if loved else None
 
 
-def _missing(sources: Sequence[str], values: dict[str, Any]) -> tuple[str, ...]:
+def missing(sources: Sequence[str], values: dict[str, Any]) -> tuple[str, ...]:
     """The values these templates use that are empty: 'member.city'."""
     used = {
         (name, *(str(part) for part in use.segments[1:]))

@@ -58,9 +58,10 @@ def count(definition: object, *, at: datetime) -> int:
     return audiences.members(definition, at=at).count()
 
 
-def rehearse(campaign: Campaign, *, now: datetime) -> Rehearsal:
-    """Count the audience, the held out, and whom each channel reaches."""
-    step = campaign.steps.earliest("position")
+def rehearse(campaign: Campaign, *, now: datetime, step: Step | None = None) -> Rehearsal:
+    """Count the audience, the held out, and whom each channel of a step (the first) reaches;
+    what a step's condition will say is not known yet."""
+    step = step or campaign.steps.earliest("position")
     audience, values = (
         audiences.members(campaign.audience.definition, at=now)
         .order_by()

@@ -3,7 +3,7 @@
 entered = sent + unknown + held out + objected + failed + expired + still to go
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,12 +20,11 @@ COLUMNS = (
 DEFAULT_DAYS = 14
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """Deliveries by what became of them; `entered` counts all of them, `members` the journeys."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Deliveries by what became of them; `entered` counts all of them."""
 
     entered: int
-    members: int
     sent: int
     unknown: int
     held_out: int
@@ -33,9 +32,6 @@ class Balance:
     failed: int
     expired: int
     to_go: int
-    reasons: dict[str, int]
-    variants: dict[str, int]
-    channels: dict[str, int]
     opened: int
     clicked: int
 
@@ -46,6 +42,16 @@ class Balance:
             + self.expired + self.to_go
         )  # fmt: skip
         return parts == self.entered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance(Tally):
+    """The tally of a campaign; `members` counts the journeys."""
+
+    members: int
+    reasons: dict[str, int]
+    variants: dict[str, int]
+    channels: dict[str, int]
 
 
 def balance(campaign: Campaign) -> Balance:
@@ -66,15 +72,8 @@ def balance(campaign: Campaign) -> Balance:
         clicked=Count("delivery", distinct=True, filter=Q(kind=Engagement.Kind.CLICKED)),
     )
     return Balance(
-        entered=sum(states.values()),
+        **parts(states),
         members=Journey.objects.filter(campaign=campaign).count(),
-        sent=states.get(Delivery.State.SENT, 0),
-        unknown=states.get(Delivery.State.UNKNOWN, 0),
-        held_out=states.get(Delivery.State.HELD_OUT, 0),
-        objected=states.get(Delivery.State.OBJECTED, 0),
-        failed=states.get(Delivery.State.FAILED, 0),
-        expired=states.get(Delivery.State.EXPIRED, 0),
-        to_go=sum(states.get(state, 0) for state in Delivery.OPEN),
         reasons=reasons,
         variants={
             slug or "default": count
@@ -83,6 +82,20 @@ def balance(campaign: Campaign) -> Balance:
         channels=dict(sent.values_list("channel").annotate(n=Count("pk"))),
         **counts,
     )
+
+
+def parts(states: Mapping[str, int]) -> dict[str, int]:
+    """The parts of the equation, from how many deliveries are in each state."""
+    return {
+        "entered": sum(states.values()),
+        "sent": states.get(Delivery.State.SENT, 0),
+        "unknown": states.get(Delivery.State.UNKNOWN, 0),
+        "held_out": states.get(Delivery.State.HELD_OUT, 0),
+        "objected": states.get(Delivery.State.OBJECTED, 0),
+        "failed": states.get(Delivery.State.FAILED, 0),
+        "expired": states.get(Delivery.State.EXPIRED, 0),
+        "to_go": sum(states.get(state, 0) for state in Delivery.OPEN),
+    }
 
 
 def deliveries(campaign: Campaign) -> Iterator[dict[str, Any]]:

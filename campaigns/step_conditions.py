@@ -5,11 +5,12 @@ Every condition of an audience can be asked, too, of the journey's member.
 """
 
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from campaigns import goals
-from campaigns.clauses import Language
+from campaigns import clauses, goals
+from campaigns.clauses import Clause, Language
 from campaigns.conditions import (
     REGISTRY,
     AKind,
@@ -105,3 +106,13 @@ def _of_member(asked: Condition) -> Condition:
 
 _BORROWED = {name: _of_member(asked) for name, asked in REGISTRY.items()}
 LANGUAGE = Language(Journey, {**_BORROWED, **CONDITIONS})
+
+
+def explain(definition: Any, *, journey: Journey, at: datetime) -> list[Clause]:
+    """Is it true of this journey: every clause with its truth, in reading order."""
+
+    def is_true(clause: Any) -> bool:
+        rows = Journey.objects.filter(LANGUAGE.q(clause, at=at), pk=journey.pk)
+        return rows.exists()
+
+    return list(clauses.explain(definition, is_true=is_true)) if definition else []

@@ -65,6 +65,11 @@ def changes(draft: Campaign) -> list[Change]:
     ]
 
 
+def under_way(campaign: Campaign) -> int:
+    """How many journeys wait for a step of what is in force now, or was before."""
+    return Journey.objects.filter(campaign=campaign, next_at__isnull=False).count()
+
+
 def adopt(campaign: Campaign, draft: Campaign) -> None:
     """Make a draft's content the campaign's own, as its next version; the draft is gone then."""
     number = campaign.version + 1

@@ -41,6 +41,15 @@ def walls(*, local_time: time, zones: Iterable[str], first: datetime, last: date
     return found
 
 
+def due(*, after: datetime, minutes: int, local_time: time | None, zone: str) -> datetime:
+    """When a step is due that waits so after this moment, where the clock is that of the zone."""
+    later = after + timedelta(minutes=minutes)
+    if local_time is None:
+        return later
+    found = walls(local_time=local_time, zones=[zone], first=later, last=later)
+    return next((wall.at for wall in found if wall.after < later <= wall.at), later)
+
+
 def written(minutes: int, local_time: time | None) -> dict[str, int | str]:
     """A wait as a campaign's file says it: {"days": 7, "local_time": "10:00"}."""
     said: dict[str, int | str] = {}

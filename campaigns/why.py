@@ -1,34 +1,29 @@
 """Why this message, to this member, now: the facts a delivery stands on, and whom it beat.
 
-For staff the whole of it; for the member the same in kind words and without other people's terms.
+For staff the whole of it; for the member the same in kind words, without the terms of other
+campaigns and without money.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from campaigns import audiences
+from campaigns import audiences, grounds, step_conditions
+from campaigns.clauses import Clause
 from campaigns.models import Delivery
 from members import interests
-from members.models import Interaction, Member
+from members.models import Member
 
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One piece of evidence: what the member did, how often, when last."""
-
-    what: str
-    times: int
-    last_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Rival:
-    """A message that gave way to this one."""
-
-    campaign: str
-    name: str
-    reason: str
+# Of a step's condition, what can be said to the member: when it is true, when it is not.
+KIND_WORDS = {
+    "opened": ("you had opened an earlier message", "you had opened no earlier message"),
+    "clicked": ("you had followed an earlier link", "you had followed no earlier link"),
+    "bought_since": ("you had bought since", "you had not bought since"),
+    "bought_what_let_them_in": ("you had bought what it is about", "you had not bought it yet"),
+    "checked_in_since": ("you had checked in since", "you had not checked in since"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,79 +34,67 @@ class Why:
     name: str
     sentences: tuple[str, ...]
     entry: dict[str, Any]
-    clauses: tuple[audiences.Clause, ...]
+    clauses: tuple[Clause, ...]
     occasion: dict[str, Any] | None
     interaction: dict[str, Any] | None
     interest: str | None
     score: float | None
-    facts: tuple[Fact, ...]
+    facts: tuple[grounds.Fact, ...]
     arm: str
     channel: str
     state: str
     reason: str
     due_at: datetime
     zone: str
-    rivals: tuple[Rival, ...]
+    rivals: tuple[grounds.Rival, ...]
+    step: grounds.StepPlace | None
+    condition: tuple[Clause, ...]
+    choice: grounds.Choice | None
+    loss: grounds.Loss | None
 
 
 def explain(delivery: Delivery) -> Why:
-    """Explain a delivery from what is stored, as of the moment it was due."""
-    journey = delivery.journey
-    campaign, member = delivery.campaign, delivery.member
+    """Explain a delivery from what is stored, as of the moment it was due; what a step's condition
+    asks of the journey is answered as of now."""
+    journey, campaign, member = delivery.journey, delivery.campaign, delivery.member
+    at = delivery.sent_at or delivery.due_at
     interest = delivery.variant.interest if delivery.variant else None
+    choice = grounds.choice(delivery)
+    # A learned version may be of any interest: what counted is what the member loved.
+    loved = delivery.context if choice else interest
     score = None
-    if interest is not None:
-        profile = interests.profile(member=member, at=delivery.sent_at or delivery.due_at)
-        score = next((s for s in profile if s.interest == interest), None)
-    occasion = None
-    if journey.occasion is not None:
-        row = journey.occasion
-        occasion = {
-            "occasion": row.occasion,
-            "date": row.date,
-            "district": row.district or row.county or row.region or row.country,
-            "calendar": row.source,
-        }
-    cause = (
-        Interaction.objects.filter(pk=journey.interaction_id or 0).select_related("kind").first()
-    )
-    interaction = (
-        {
-            "kind": cause.kind.slug,
-            "name": cause.kind.name,
-            "occurred_at": cause.occurred_at,
-            "place": cause.place,
-            "sku": cause.sku,
-        }
-        if cause
-        else None
-    )
-    facts = tuple(Fact(e.name, e.facts, e.last_at) for e in score.evidence) if score else ()
-    rivals = tuple(
-        Rival(rival.campaign.code, rival.campaign.name, rival.reason)
-        for rival in Delivery.objects.filter(beaten_by=delivery).select_related("campaign")
-    )
-    return Why(
+    if loved is not None:
+        profile = interests.profile(member=member, at=at)
+        score = next((s for s in profile if s.interest == loved), None)
+    evidence = score.evidence if score else ()
+    condition = step_conditions.explain(delivery.step.condition, journey=journey, at=at)
+    found = Why(
         campaign=campaign.code,
         name=campaign.name,
-        sentences=tuple(_sentences(delivery, occasion, interaction, score, rivals)),
+        sentences=(),
         entry=campaign.entry,
         clauses=tuple(
             audiences.explain(campaign.audience.definition, member=member, at=journey.entered_at)
         ),
-        occasion=occasion,
-        interaction=interaction,
+        occasion=grounds.occasion(journey),
+        interaction=grounds.interaction(journey),
         interest=interest.slug if interest else None,
         score=score.score if score else None,
-        facts=facts,
+        facts=tuple(grounds.Fact(e.name, e.facts, e.last_at) for e in evidence),
         arm="held_out" if journey.is_held_out else "treated",
         channel=delivery.channel,
         state=delivery.state,
         reason=delivery.reason,
         due_at=delivery.due_at,
         zone=journey.zone,
-        rivals=rivals,
+        rivals=grounds.rivals(delivery),
+        step=grounds.place(delivery),
+        condition=tuple(condition),
+        choice=choice,
+        loss=grounds.loss(delivery),
     )
+    said = (*_of_the_moment(found, delivery), *_of_the_version(found, delivery, score))
+    return replace(found, sentences=(*said, *_of_the_others(found, delivery)))
 
 
 def recent(*, member: Member, at: datetime, days: int = 90) -> list[Delivery]:
@@ -123,34 +106,64 @@ def recent(*, member: Member, at: datetime, days: int = 90) -> list[Delivery]:
     )
 
 
-def _sentences(
-    delivery: Delivery,
-    occasion: dict[str, Any] | None,
-    interaction: dict[str, Any] | None,
-    score: interests.Score | None,
-    rivals: tuple[Rival, ...],
-) -> list[str]:
-    said = []
-    if occasion is not None:
-        name = str(occasion["occasion"]).replace("-", " ")
-        said.append(
-            f"In {occasion['district']} the date for {name} is {occasion['date']:%d %B %Y};"
-            f" this is timed by it, in your local time ({delivery.journey.zone})."
+def _of_the_moment(said: Why, delivery: Delivery) -> Iterator[str]:
+    if said.occasion is not None:
+        name, day = str(said.occasion["occasion"]).replace("-", " "), said.occasion["date"]
+        yield (
+            f"In {said.occasion['district']} the date for {name} is {day:%d %B %Y};"
+            f" this is timed by it, in your local time ({said.zone})."
         )
-    if interaction is not None:
-        said.append(f"It answers what you did: {str(interaction['name']).lower()}.")
-    if score is not None and score.is_stated:
-        said.append(f"You told us that you love {score.interest.name.lower()}.")
+    if said.interaction is not None:
+        yield f"It answers what you did: {str(said.interaction['name']).lower()}."
+    if said.step is not None:
+        which = f"It is message {said.step.number} of {said.step.of}"
+        if said.step.before_at and said.step.before_state == Delivery.State.SENT:
+            which += f"; the one before went to you on {_day(said.step.before_at, said.zone)}"
+        yield f"{which}."
+    reasons = list(because(delivery.step.condition))
+    if reasons and said.reason != Delivery.Reason.CONDITION:
+        yield f"It comes because {' and '.join(reasons)}."
+
+
+def _of_the_version(said: Why, delivery: Delivery, score: interests.Score | None) -> Iterator[str]:
+    if said.choice is not None:
+        readers = f"who love {said.choice.context_name.lower()} " if said.choice.context else ""
+        yield f"Its version was chosen by what other readers {readers}answered."
+    elif score is not None and score.is_stated:
+        yield f"You told us that you love {score.interest.name.lower()}."
     elif score is not None:
         told = ", ".join(
             f"{e.name.lower()} ({e.facts}, last on {e.last_at:%d %B %Y})" for e in score.evidence
         )
-        said.append(f"It is the version for {score.interest.name.lower()}, because of: {told}.")
+        yield f"It is the version for {score.interest.name.lower()}, because of: {told}."
     elif delivery.variant is not None:
-        said.append("It is the version for everybody.")
-    if rivals:
-        names = ", ".join(rival.name for rival in rivals)
-        said.append(f"To write to you less often, we left out: {names}.")
-    if delivery.reason != Delivery.Reason.CONSENT:
-        said.append(f"You allow messages of this kind by {delivery.get_channel_display()}.")
-    return said
+        yield "It is the version for everybody."
+
+
+def _of_the_others(said: Why, delivery: Delivery) -> Iterator[str]:
+    if said.rivals:
+        names = ", ".join(rival.name for rival in said.rivals)
+        yield f"To write to you less often, we left out: {names}."
+    if said.loss is not None and said.state == Delivery.State.OBJECTED:
+        yield "We left it out, to write to you less often."
+    elif said.loss is not None and said.loss.passes_at is not None:
+        until = _day(said.loss.passes_at, said.zone)
+        yield f"It had to wait until {until}, so that we do not write to you too often."
+    if said.reason != Delivery.Reason.CONSENT:
+        yield f"You allow messages of this kind by {delivery.get_channel_display()}."
+
+
+def because(definition: dict[str, Any], *, is_true: bool = True) -> Iterator[str]:
+    """What a true (or untrue) condition surely says of the member, where there are words for it."""
+    if "not" in definition:
+        yield from because(definition["not"], is_true=not is_true)
+    for clause in definition.get("all" if is_true else "any", []):
+        yield from because(clause, is_true=is_true)
+    # With a product or a place it would be said of too much.
+    if definition.keys() <= {"condition", "step"} and definition.get("condition") in KIND_WORDS:
+        positive, negative = KIND_WORDS[definition["condition"]]
+        yield positive if is_true else negative
+
+
+def _day(at: datetime, zone: str) -> str:
+    return f"{at.astimezone(ZoneInfo(zone)):%d %B %Y}"

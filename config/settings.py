@@ -258,7 +258,8 @@ WHITENOISE_AUTOREFRESH = False
 # Pictures of members. No web server shows this folder: views do, to whom they may be shown.
 MEDIA_ROOT = STATE_DIR / "media"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+# A campaign of 20 steps in 50 versions each is one form.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 6_000
 APPEND_SLASH = True
 
 # --- E-mail, push and SMS ---------------------------------------------------------------------

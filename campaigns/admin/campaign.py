@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from campaigns import files, templating
 from campaigns.admin import vocabulary, wording
+from campaigns.admin.definitions import ConditionWidget
 from campaigns.admin.doing import Doing
 from campaigns.admin.editing import Editor
 from campaigns.admin.entry import KINDS
@@ -54,6 +55,7 @@ class CampaignAdmin(Looking, Foreseeing, Doing):
 
         own = [
             at("check/", self.check_view, "check"),
+            at("next/", self.next_view, "next"),
             at("foresee/", self.foresee_view, "foresee"),
             at("numbers/", self.numbers_view, "numbers"),
             at("test/", self.test_view, "test"),
@@ -89,6 +91,13 @@ class CampaignAdmin(Looking, Foreseeing, Doing):
             return self._to(campaign, "check")
         return self._edit(request, campaign)
 
+    def next_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The next version of a launched campaign: its draft, or what is in force to begin with."""
+        campaign = self.seen(request, object_id)
+        if not self.has_change_permission(request, campaign):
+            raise PermissionDenied
+        return self._edit(request, files.written(campaign.code))
+
     def _edit(self, request: HttpRequest, campaign: Campaign | None) -> HttpResponse:
         data = request.POST if request.method == "POST" else None
         editor = Editor(data, existing=campaign)
@@ -109,6 +118,8 @@ class CampaignAdmin(Looking, Foreseeing, Doing):
             "media": editor.media,
             "kinds": KINDS,
             "variables": templating.VARIABLES,
+            "words": vocabulary.vocabulary(vocabulary.STEP),
+            "words_id": ConditionWidget.WORDS,
             "saved": vocabulary.saved(),
             "campaign": campaign,
         }

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
-from campaigns import launching, previewing, rehearsing
+from campaigns import launching, learning, preflight, previewing, rehearsing, versions
 from campaigns.admin import wording
-from campaigns.models import Campaign, Variant
+from campaigns.models import Campaign, Step, Variant
 from campaigns.previewing import NOBODY, Preview
 from config.errors import Refusal
 from members.models import Channel, Member, Programme
@@ -19,50 +19,67 @@ DEFAULT = "default"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which version the page shows, and for whom; `told` says why it is not for whom was asked."""
+    """Which step and version the page shows, and for whom; `told` says why it is not for whom was
+    asked."""
 
     variant: Variant
     member: Member
     is_example: bool
     told: str = ""
 
+    @property
+    def step(self) -> Step:
+        return self.variant.step
+
 
 def context(
     campaign: Campaign,
     *,
+    step: str,
     version: str,
     named: str,
     among: QuerySet[Member],
     now: datetime,
 ) -> dict[str, Any]:
     """Everything the template shows."""
-    asked = choose(campaign, version=version, named=named, among=among, now=now)
+    asked = choose(campaign, step=step, version=version, named=named, among=among, now=now)
     preview = previewing.preview(campaign, variant=asked.variant, member=asked.member, now=now)
-    loved = previewing.loves(campaign, members=[asked.member], at=now)[asked.member.pk]
-    rehearsal = rehearsing.rehearse(campaign, now=now)
+    rehearsal = rehearsing.rehearse(campaign, now=now, step=asked.step)
     return {
         "rehearsal": rehearsal,
         "ways": [{"name": str(Channel(way.channel).label), "way": way} for way in rehearsal.ways],
-        "step": campaign.steps.earliest("position"),
+        "step": asked.step,
+        "steps": _steps(campaign),
         "entry": wording.entry_in_words(campaign.entry),
+        "changes": versions.changes(campaign),
+        "under_way": versions.under_way(campaign.replaces) if campaign.replaces else 0,
+        "lacking": preflight.look(campaign, now=now),
         "problem": _problem(campaign, now=now),
-        "versions": _versions(campaign, asked.variant),
+        "versions": _versions(asked.variant),
         "asked": asked,
         "named": named,
         "preview": preview,
         "email_html": preview.email_html(),
         "inbox_html": preview.inbox_html(),
         "due": _due(preview),
-        "is_theirs": loved == asked.variant.interest_id,
+        "chance": _chance(asked, now=now),
         "version": key_of(asked.variant),
     }
 
 
 def choose(
-    campaign: Campaign, *, version: str, named: str, among: QuerySet[Member], now: datetime
+    campaign: Campaign,
+    *,
+    step: str,
+    version: str,
+    named: str,
+    among: QuerySet[Member],
+    now: datetime,
 ) -> Asked:
-    """The version and the member to show it for; without members an invented one."""
-    variants = list(_variants(campaign))
+    """The step, the version and the member to show it for; without members an invented one."""
+    steps = list(campaign.steps.all())
+    shown = next((each for each in steps if str(each.position) == step), steps[0])
+    variants = list(_variants(shown))
     variant = next((v for v in variants if key_of(v) == version), variants[0])
     told = ""
     if named:
@@ -81,20 +98,45 @@ def key_of(variant: Variant) -> str:
     return variant.interest.slug if variant.interest else DEFAULT
 
 
-def _variants(campaign: Campaign) -> QuerySet[Variant]:
-    rows = Variant.objects.filter(step__in=campaign.steps.all())
-    return rows.select_related("interest").order_by("pk")
+def _variants(step: Step) -> QuerySet[Variant]:
+    return step.variants.select_related("interest", "step__gift").order_by("pk")
 
 
-def _versions(campaign: Campaign, shown: Variant) -> list[dict[str, Any]]:
+def _versions(shown: Variant) -> list[dict[str, Any]]:
     return [
         {
             "key": key_of(variant),
             "name": variant.interest.name if variant.interest else "Everybody else",
             "is_shown": variant.pk == shown.pk,
         }
-        for variant in _variants(campaign)
+        for variant in _variants(shown.step)
     ]
+
+
+def _steps(campaign: Campaign) -> list[dict[str, Any]]:
+    """The steps in words."""
+    return [
+        {
+            "number": step.position,
+            "wait": wording.wait_in_words(step),
+            "condition": wording.clause_in_words(step.condition) if step.condition else "",
+            "channels": wording.channels_in_words(step),
+            "choose": step.get_choose_display(),
+            "versions": step.many,
+        }
+        for step in campaign.steps.annotate(many=Count("variants"))
+    ]
+
+
+def _chance(asked: Asked, *, now: datetime) -> float:
+    """How likely planning chooses this version for this member: by interest it is 0 or 1."""
+    step, member = asked.step, asked.member
+    loved = previewing.loves(step, members=[member], at=now)[member.pk]
+    if step.choose == Step.Choose.INTEREST:
+        return float(loved == asked.variant.interest_id)
+    odds = {(each.context, each.variant): each.propensity for each in learning.versions(step)}
+    alone = odds[0, asked.variant.pk]
+    return odds.get((loved or 0, asked.variant.pk), alone)
 
 
 def _problem(campaign: Campaign, *, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""The field that holds an audience's definition: a builder for people, JSON underneath."""
+"""The field that holds clauses, of an audience or a step: a builder for people, JSON underneath."""
 
 import json
 from typing import Any
@@ -31,17 +31,36 @@ class BuilderWidget(forms.Textarea):
 
     def __init__(self) -> None:
         super().__init__(attrs={"rows": 12, "spellcheck": "false"})
-        self.error: Invalid | None = None
+        self.error: dict[str, str] | None = None
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         return super().get_context(name, value, attrs) | {
-            "vocabulary": vocabulary.vocabulary(),
+            "vocabulary": vocabulary.vocabulary(vocabulary.AUDIENCE),
             "error": self.error,
             "addresses": {
                 "count": reverse("admin:campaigns_audience_count"),
                 "explain": reverse("admin:campaigns_audience_explain"),
                 "names": reverse("admin:campaigns_audience_names"),
             },
+        }
+
+
+class ConditionWidget(BuilderWidget):
+    """The same for a step's condition. Its words stand on the page once for all steps (`WORDS`),
+    and there is nobody to count yet: a step asks of journeys."""
+
+    WORDS = "words-of-steps"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attrs["rows"] = 5
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        # Past the audience's words: building them asks the database for every name.
+        return forms.Textarea.get_context(self, name, value, attrs) | {
+            "words": self.WORDS,
+            "error": self.error,
+            "addresses": {"names": reverse("admin:campaigns_audience_names")},
         }
 
 
@@ -64,7 +83,7 @@ class DefinitionField(forms.CharField):
             if self._is_checked:
                 audiences.check(definition, pointer="/definition")
         except Refusal as refusal:
-            self.point_at(refusal)
+            self.point_at(refusal, under="/definition")
             raise forms.ValidationError(refusal.detail) from refusal
         return definition
 
@@ -74,7 +93,21 @@ class DefinitionField(forms.CharField):
         except Refusal:
             return True
 
-    def point_at(self, refusal: Refusal) -> None:
-        """Have the builder show this refusal beside the clause it is about."""
+    def point_at(self, refusal: Refusal, *, under: str) -> None:
+        """Have the builder show this refusal beside the clause it is about; the definition stands
+        `under` this pointer of the document."""
         if isinstance(refusal, Invalid) and isinstance(self.widget, BuilderWidget):
-            self.widget.error = refusal
+            pointer = f"/definition{refusal.pointer.removeprefix(under)}"
+            self.widget.error = {"pointer": pointer, "detail": refusal.detail}
+
+
+class ConditionField(DefinitionField):
+    """The condition of a step; empty, it is always true."""
+
+    widget = ConditionWidget
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(is_checked=False, required=False, **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        return super().clean(value) if (value or "").strip() else {}

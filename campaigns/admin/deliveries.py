@@ -61,12 +61,16 @@ class DeliveryAdmin(LongList):
     ) -> HttpResponse:
         """Why this message, to this member, now."""
         delivery = self._found(request, object_id)
+        said = why.explain(delivery)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": f"Why {delivery.member.full_name or delivery.member.number}?",
             "delivery": delivery,
-            "why": why.explain(delivery),
+            "why": said,
+            "wait": wording.wait_in_words(delivery.step),
+            "before": said.step.before_state.replace("_", " ") if said.step else "",
+            "has_turned": _has_turned(said),
             "reason": wording.reason_in_words(delivery.reason) if delivery.reason else "",
             "entry": wording.entry_in_words(delivery.campaign.entry),
         }
@@ -76,7 +80,7 @@ class DeliveryAdmin(LongList):
     def _found(self, request: HttpRequest, object_id: str) -> Delivery:
         rows = self.get_queryset(request).select_related(
             "member", "campaign__audience", "variant__interest", "journey__occasion", "step",
-            "beaten_by__campaign",
+            "beaten_by__campaign", "context", "objection__cap",
         )  # fmt: skip
         found: Delivery | None = None
         if self.has_view_permission(request) and object_id.isdecimal():
@@ -100,6 +104,15 @@ class DeliveryAdmin(LongList):
     @shown(description="version")
     def version(self, delivery: Delivery) -> str:
         return key_of(delivery.variant) if delivery.variant else "–"
+
+
+def _has_turned(said: why.Why) -> bool:
+    """Whether a condition is no longer what it was when it decided."""
+    if not said.condition:
+        return False
+    top = said.condition[0].is_true
+    failed = said.reason == Delivery.Reason.CONDITION
+    return top if failed else not top and said.state == Delivery.State.SENT
 
 
 @admin.register(Journey)

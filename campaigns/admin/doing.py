@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from campaigns import launching, previewing, rehearsing
+from campaigns import launching, previewing, rehearsing, trials
 from campaigns.admin import checking
 from campaigns.admin.audience import visible
 from campaigns.admin.pages import CampaignPages
@@ -17,7 +17,12 @@ class Doing(CampaignPages):
         def launch(campaign: Campaign) -> str:
             now, shown = timezone.now(), _whole(request.POST.get("shown", ""))
             rehearsing.confirm(campaign, shown=shown, now=now)
-            launching.launch(code=campaign.code, by=staff_of(request), now=now)
+            code = (campaign.replaces or campaign).code
+            launched = launching.launch(code=code, by=staff_of(request), now=now)
+            if launched.state == Campaign.State.DRAFT:
+                return f"Asked for. {shown:,} members take two people: somebody else launches it."
+            if launched.version > 1:
+                return f"Version {launched.version} is in force, for an audience of {shown:,}."
             return f"Launched to an audience of {shown:,}."
 
         return self._do(request, object_id, launch, back="check", then="numbers")
@@ -41,6 +46,7 @@ class Doing(CampaignPages):
             now, address = timezone.now(), staff_of(request).email
             asked = checking.choose(
                 campaign,
+                step=request.POST.get("step", ""),
                 version=request.POST.get("version", ""),
                 named=request.POST.get("member", "").strip()[:254],
                 among=visible(request),
@@ -49,7 +55,7 @@ class Doing(CampaignPages):
             preview = previewing.preview(
                 campaign, variant=asked.variant, member=asked.member, now=now
             )
-            previewing.send_test(preview, to=address, now=now)
+            trials.send_test(preview, to=address, now=now)
             return f"Sent to {address}, as {asked.member.full_name} would get it."
 
         return self._do(request, object_id, test, back="check", then="check")

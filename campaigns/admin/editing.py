@@ -1,4 +1,4 @@
-"""The page on which a campaign is written: three forms that make one document, and back.
+"""The page on which a campaign is written: forms that make one document, and back.
 
 The document is that of `campaigns.files`, which checks all of it; a refusal is shown on the field
 its pointer names.
@@ -7,24 +7,30 @@ its pointer names.
 from typing import Any, cast
 
 from django import forms
-from django.forms.formsets import BaseFormSet
 
-from campaigns import files, goals, images
-from campaigns.admin import entry
+from campaigns import documents, files, goals
+from campaigns.admin import entry, steps
 from campaigns.admin.definitions import DefinitionField
-from campaigns.admin.inputs import choice, text, whole
+from campaigns.admin.inputs import choice, money, text, whole
 from campaigns.channels import CARRIERS
-from campaigns.models import Audience, Campaign, Step
+from campaigns.models import Audience, Campaign
 from config.errors import Invalid, Refusal
-from members.models import Channel, Interest, Programme, Purpose
+from members.models import InteractionKind, Programme, Purpose, Topic
 
 GOALS = {
     "": "none: only who came and who bought",
     "purchase": "a purchase",
     "visit": "a visit",
     "check_in": "a check-in",
+    "interaction": "something else they do",
 }
-PLACES = ("First choice", "Else", "Else", "Else", "Else")
+GOAL_FIELDS = {"interaction": "goal_interaction", "within_days": "goal_days"}
+EACH_TIME, AFTER, NEVER = "each", "after", "never"
+REENTRY = (
+    (EACH_TIME, "each time"),
+    (AFTER, "after so many days"),
+    (NEVER, "never again"),
+)
 
 
 class CampaignForm(forms.Form):
@@ -33,9 +39,13 @@ class CampaignForm(forms.Form):
     purpose = choice(
         "Purpose", Purpose.choices, help_text="Service: what a member asked for, without consent."
     )
+    topic = choice("Topic", help_text="Who does not want it gets none of it.")
     audience = DefinitionField(label="Who", is_checked=False)
-    goal_kind = choice("Goal", GOALS.items())
-    goal_days = whole("Within days", 1, 365)
+    goal_kind = choice("Goal", GOALS.items(), help_text="Reaching it ends the journey.")
+    goal_interaction = choice("What they do")
+    goal_days = whole("Within days", 1, 365, help_text="Empty: 14.")
+    reentry = choice("They may enter again", REENTRY)
+    reentry_days = whole("After days", 1, 3_650)
     holdout_percent = forms.DecimalField(
         label="Held out, %",
         required=False,
@@ -43,28 +53,31 @@ class CampaignForm(forms.Form):
         widget=forms.NumberInput(attrs={"class": "cm-input", "min": 0, "max": 90, "step": "any"}),
         help_text="Left alone on purpose: without them nobody knows whether it helped.",
     )
-    priority = whole(
-        "Priority", 0, 1_000, help_text="Higher goes first when a member may get only one."
+    answer_value = money(
+        "An answer is worth", help_text="Margin in the programme's money: rivals are weighed by it."
     )
+    priority = whole("Priority", 0, 1_000, help_text="Your lever: 100 weighs twice what 50 does.")
+    when_beaten = choice("When a better message comes first", Campaign.WhenBeaten.choices)
     expires_hours = whole(
         "Good for hours", 1, 2_000, help_text="What could not go out by then never does."
     )
     in_quiet_hours = choice("In quiet hours", Campaign.InQuietHours.choices)
-    send = choice("Send by", Step.Send.choices)
+    budget_sends = whole(
+        "Budget: messages", 1, 10**9, help_text="At most so many; empty: no limit."
+    )
+    budget_sends_per_day = whole("Budget: messages a day", 1, 10**9)
+    budget_vouchers = whole("Budget: vouchers", 1, 10**9)
+    budget_money = money("Budget: money", help_text="What sending may cost.")
 
     def __init__(self, *args: Any, existing: Campaign | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._existing = existing
         if existing is not None:
             self.fields["code"].disabled = True
-        channels = [(c, str(Channel(c).label)) for c in CARRIERS]
-        for number in range(len(CARRIERS)):
-            empty = [("", "–")] if number else []
-            self.fields[f"channel_{number}"] = choice(PLACES[number], [*empty, *channels])
-
-    @property
-    def channels(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.fields if name.startswith("channel_")]
+        topics = list(Topic.objects.values_list("slug", "name"))
+        cast("Any", self.fields["topic"]).choices = [("", "none"), *topics]
+        kinds = list(InteractionKind.objects.values_list("slug", "name"))
+        cast("Any", self.fields["goal_interaction"]).choices = [("", "choose …"), *kinds]
 
     def clean_code(self) -> str:
         code = str(self.cleaned_data["code"])
@@ -78,84 +91,74 @@ class CampaignForm(forms.Form):
 
     def document(self) -> dict[str, Any]:
         said = self.cleaned_data
-        kept = ("code", "name", "purpose", "audience", "in_quiet_hours")
-        numbers = ("holdout_percent", "priority", "expires_hours")
-        goal = {"kind": said["goal_kind"]} if said["goal_kind"] else {}
-        if goal and said["goal_days"] is not None:
-            goal["within_days"] = said["goal_days"]
+        kept = ("code", "name", "purpose", "audience", "in_quiet_hours", "when_beaten")
+        numbers = ("holdout_percent", "priority", "expires_hours", "answer_value")
         return {
             **{key: said[key] for key in kept},
             **{key: said[key] for key in numbers if said[key] is not None},
-            "goal": goal,
+            "topic": said["topic"] or None,
+            "goal": self._goal(),
+            "reentry_days": {EACH_TIME: 0, NEVER: None}.get(said["reentry"], said["reentry_days"]),
+            "budget": {
+                key: said[f"budget_{key}"]
+                for key in documents.BUDGET
+                if said[f"budget_{key}"] is not None
+            },
         }
 
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or {}
+        if said.get("reentry") == AFTER and said.get("reentry_days") is None:
+            self.add_error("reentry_days", "After how many days?")
+        return said
 
-class VariantForm(forms.Form):
-    interest = choice("For members who love")
-    subject = text("Subject", 200)
-    body = forms.CharField(
-        label="Message",
-        required=False,
-        strip=False,
-        widget=forms.Textarea(attrs={"class": "cm-input cm-body", "rows": 9}),
-    )
-    image = choice("Picture")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        interests = list(Interest.objects.values_list("slug", "name"))
-        cast("Any", self.fields["interest"]).choices = [("", "everybody else"), *interests]
-        scenes = [(scene, scene) for scene in images.SCENES]
-        cast("Any", self.fields["image"]).choices = [("", "no picture"), *scenes]
-
-    def document(self) -> dict[str, Any]:
+    def _goal(self) -> dict[str, Any]:
         said = self.cleaned_data
-        return {
-            "interest": said["interest"] or None,
-            "subject": said["subject"],
-            # A browser sends \r\n, a file has \n: the same message either way.
-            "body": said["body"].replace("\r\n", "\n"),
-            "image": said["image"],
-        }
-
-
-Variants = forms.formset_factory(VariantForm, extra=0, can_delete=True, max_num=50, absolute_max=60)
+        kind = said["goal_kind"]
+        if not kind:
+            return {}
+        goal = {"kind": kind}
+        if kind == "interaction" and said["goal_interaction"]:
+            goal["interaction"] = said["goal_interaction"]
+        return goal | ({} if said["goal_days"] is None else {"within_days": said["goal_days"]})
 
 
 class Editor:
-    """The three forms of one campaign, as one."""
+    """The forms of one campaign, as one."""
 
     def __init__(self, data: Any = None, *, existing: Campaign | None = None) -> None:
         self.existing = existing
         shown = _shown(files.export(existing)) if existing else _empty()
         self.form = CampaignForm(data, initial=shown["campaign"], existing=existing)
         self.entry = entry.EntryForm(data, initial=shown["entry"], prefix="entry")
-        self.variants: BaseFormSet[VariantForm] = Variants(
-            data,
-            initial=shown["variants"],
-            prefix="variants",
-            # A version left empty is a mistake to be told about, not one to be passed over.
-            form_kwargs={"empty_permitted": False},
-        )
+        self.steps = cast("steps.BaseSteps", steps.Steps(data, initial=shown["steps"]))
 
     @property
     def media(self) -> forms.Media:
         return self.form.media + forms.Media(js=["campaigns/campaign_editor.js"])
 
+    @property
+    def has_errors(self) -> bool:
+        kept = [form for form in self.steps if not form["DELETE"].value()]
+        return bool(
+            self.form.errors
+            or self.entry.errors
+            or self.steps.total_error_count()
+            or any(form.variants.total_error_count() for form in kept)
+        )
+
     def is_valid(self) -> bool:
         # Each of them, so that every mistake shows at once.
-        found = [part.is_valid() for part in (self.form, self.entry, self.variants)]
+        found = [part.is_valid() for part in (self.form, self.entry, self.steps)]
         return all(found)
 
     def document(self) -> dict[str, Any]:
         """The campaign as `files.load` takes it."""
-        channels = [self.form.cleaned_data[field.name] for field in self.form.channels]
-        step = {
-            "channels": [channel for channel in channels if channel],
-            "send": self.form.cleaned_data["send"],
-            "variants": [form.document() for form in self._kept()],
+        return {
+            **self.form.document(),
+            "entry": self.entry.entry(),
+            "steps": self.steps.documents(),
         }
-        return {**self.form.document(), "entry": self.entry.entry(), "steps": [step]}
 
     def point(self, refusal: Refusal) -> None:
         """Show a refusal of the document on the field it is about."""
@@ -166,23 +169,20 @@ class Editor:
             case ["entry"]:
                 self._tell(self.entry, "kind", refusal)
             case ["audience", *_]:
-                cast("DefinitionField", self.form.fields["audience"]).point_at(refusal)
+                field = cast("DefinitionField", self.form.fields["audience"])
+                field.point_at(refusal, under="/audience")
                 self._tell(self.form, "audience", refusal)
             case ["goal", *rest]:
-                name = "goal_days" if rest == ["within_days"] else "goal_kind"
-                self._tell(self.form, name, refusal)
-            case ["steps", "0", "variants", number, *rest] if number.isdecimal():
-                form = self._kept()[int(number)]
-                self._tell(form, rest[0] if rest else "interest", refusal)
-            case ["steps", "0", "channels", *_]:
-                self._tell(self.form, "channel_0", refusal)
+                self._tell(self.form, GOAL_FIELDS.get("/".join(rest), "goal_kind"), refusal)
+            case ["budget", key]:
+                self._tell(self.form, f"budget_{key}", refusal)
+            case ["steps", number, *rest] if number.isdecimal():
+                step = self.steps.kept[int(number)]
+                step.point(refusal, rest, pointer=f"/steps/{number}")
             case [name]:
                 self._tell(self.form, name, refusal)
             case _:
                 self.form.add_error(None, refusal.detail)
-
-    def _kept(self) -> list[VariantForm]:
-        return [form for form in self.variants.forms if not form.cleaned_data.get("DELETE")]
 
     @staticmethod
     def _tell(form: forms.Form, name: str, refusal: Refusal) -> None:
@@ -190,19 +190,20 @@ class Editor:
 
 
 def _shown(document: dict[str, Any]) -> dict[str, Any]:
-    step, goal = document["steps"][0], document["goal"]
+    goal, again = document["goal"], document["reentry_days"]
     zone = Programme.objects.get().time_zone
-    channels = {f"channel_{n}": channel for n, channel in enumerate(step["channels"])}
     return {
         "campaign": {
             **document,
-            **channels,
-            "send": step["send"],
             "goal_kind": goal.get("kind", ""),
+            "goal_interaction": goal.get("interaction", ""),
             "goal_days": goal.get("within_days"),
+            "reentry": NEVER if again is None else AFTER if again else EACH_TIME,
+            "reentry_days": again or None,
+            **{f"budget_{key}": value for key, value in document["budget"].items()},
         },
         "entry": entry.initial(document["entry"], zone=zone),
-        "variants": [{**v, "interest": v["interest"] or ""} for v in step["variants"]],
+        "steps": [steps.initial(step) for step in document["steps"]],
     }
 
 
@@ -215,11 +216,11 @@ def _empty() -> dict[str, Any]:
             "audience": {"all": []},
             "holdout_percent": 10,
             "priority": 50,
+            "answer_value": "1.00",
             "expires_hours": 24,
             "goal_kind": goals.KINDS[0],
             "goal_days": 14,
-            "channel_0": next(iter(CARRIERS)),
         },
         "entry": {"kind": "local", "every": "week", "weekdays": ["4"], "delay": 0, **at_ten},
-        "variants": [{}],
+        "steps": [{"channel_0": next(iter(CARRIERS))}],
     }

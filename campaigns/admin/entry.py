@@ -5,7 +5,7 @@ Reads and writes the entry of `campaigns.entries`; whether it is one, the room d
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -129,7 +129,10 @@ class EntryForm(forms.Form):
             found["delay_minutes"] *= int(said["delay_unit"] or 1)
         if kind == "recurring" and said["every"] != "crontab":
             found["crontab"] = _crontab(said)
-        return {"kind": kind, **found}
+        now: dict[str, Any] = {"kind": kind, **found}
+        was: dict[str, Any] = self.initial.get("said", now)
+        # What a file said in other words (seconds, an offset) stays so until it is changed.
+        return was if _shown(now, self.zone) == _shown(was, self.zone) else now
 
     def field_of(self, key: str) -> str:
         """The field that shows a key of the entry, for a refusal to stand beside."""
@@ -140,12 +143,20 @@ class EntryForm(forms.Form):
 
 
 def initial(entry: Mapping[str, Any], *, zone: str) -> dict[str, Any]:
-    """What the form shows of a stored entry."""
+    """What the form shows of a stored entry; `said` is the entry itself."""
+    return {**_shown(entry, ZoneInfo(zone)), "said": entry}
+
+
+def _shown(entry: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
     kind = entry["kind"]
     found = {name: entry[key] for key, name in FIELDS[kind].items() if key in entry}
-    if kind == "moment":
-        at = datetime.fromisoformat(entry["at"]).astimezone(ZoneInfo(zone))
-        found["moment_at"] = at.replace(tzinfo=None)
+    if "at" in entry:
+        at = datetime.fromisoformat(entry["at"]).astimezone(zone)
+        found["moment_at"] = at.replace(tzinfo=None, second=0, microsecond=0)
+    if kind == "local" and "date" in entry:
+        found["local_date"] = date.fromisoformat(entry["date"]).isoformat()
+    if "local_time" in entry:
+        found[FIELDS[kind]["local_time"]] = f"{time.fromisoformat(entry['local_time']):%H:%M}"
     if "offset_days" in entry:
         side = kind.removesuffix("_date")
         found[f"{side}_days"] = abs(entry["offset_days"])
@@ -153,8 +164,8 @@ def initial(entry: Mapping[str, Any], *, zone: str) -> dict[str, Any]:
     if delay := entry.get("delay_minutes"):
         unit = next(unit for unit in (1440, 60, 1) if delay % unit == 0)
         found |= {"delay": delay // unit, "delay_unit": str(unit)}
-    if kind == "recurring":
-        found |= _plain(entry["crontab"])
+    if "crontab" in entry:
+        found = _plain(entry["crontab"])
     return {"kind": kind, **found}
 
 
@@ -173,7 +184,8 @@ def _plain(crontab: str) -> dict[str, Any]:
     minute, hour, month_day, weekdays = match.groups()
     at = {"recurring_time": f"{int(hour):02}:{int(minute):02}"}
     if weekdays != "*":
-        return at | {"every": "week", "weekdays": weekdays.split(",")}
+        days = [day for day, _ in WEEKDAYS if day in weekdays.split(",")]
+        return at | {"every": "week", "weekdays": days}
     if month_day != "*":
         return at | {"every": "month", "month_day": int(month_day)}
     return at | {"every": "day"}

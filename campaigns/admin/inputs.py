@@ -30,6 +30,13 @@ def whole(label: str, low: int, high: int, *, help_text: str = "") -> forms.Inte
     )
 
 
+def money(label: str, *, help_text: str = "") -> forms.DecimalField:
+    widget = forms.NumberInput(attrs=_attrs(step="0.01", min="0"))
+    return forms.DecimalField(
+        label=label, decimal_places=2, required=False, widget=widget, help_text=help_text
+    )
+
+
 def choice(label: str, choices: Choices = (), *, help_text: str = "") -> forms.ChoiceField:
     return forms.ChoiceField(
         label=label,

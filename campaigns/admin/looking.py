@@ -23,6 +23,7 @@ class Looking(CampaignPages):
         campaign = self.seen(request, object_id)
         context = checking.context(
             campaign,
+            step=request.GET.get("step", ""),
             version=request.GET.get("version", ""),
             named=request.GET.get("member", "").strip()[:254],
             among=visible(request),

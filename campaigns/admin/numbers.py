@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from campaigns import costs, reporting
+from campaigns import costs, learning, progress, reporting
 from campaigns.admin import wording
 from campaigns.models import Campaign, Delivery
 from members.models import Channel, Interest, Programme
@@ -34,6 +34,8 @@ def context(campaign: Campaign, *, now: datetime) -> dict[str, Any]:
     return {
         "balance": balance,
         "parts": _parts(campaign, balance),
+        "journeys": progress.journeys(campaign),
+        "stages": [_stage(campaign, stage) for stage in progress.stages(campaign)],
         "reasons": _reasons(campaign, balance),
         "unknown": EXPLAINED[State.UNKNOWN] if balance.unknown else "",
         "unknown_link": address(campaign, state__exact=State.UNKNOWN),
@@ -55,7 +57,35 @@ def address(campaign: Campaign, **filters: str) -> str:
     return f"{reverse('admin:campaigns_delivery_changelist')}?{query}"
 
 
-def _parts(campaign: Campaign, balance: reporting.Balance) -> list[dict[str, Any]]:
+def _stage(campaign: Campaign, stage: progress.Stage) -> dict[str, Any]:
+    step, tally = stage.step, stage.tally
+    of_step = {"step__id__exact": str(step.pk)}
+    return {
+        "number": step.position,
+        "wait": wording.wait_in_words(step),
+        "condition": wording.clause_in_words(step.condition) if step.condition else "",
+        "tally": tally,
+        "parts": _parts(campaign, tally, **of_step),
+        "link": address(campaign, **of_step),
+        "opened": _rate(tally.opened, tally.sent),
+        "clicked": _rate(tally.clicked, tally.sent),
+        "records": [_record(record) for record in stage.records],
+    }
+
+
+def _record(record: learning.Record) -> dict[str, Any]:
+    variant, context = record.variant, record.context
+    return {
+        "context": f"love {context.name.lower()} most" if context else "all readers",
+        "version": variant.interest.name if variant.interest else "Everybody else",
+        "sent": record.sent,
+        "answered": record.answered,
+        "rate": _rate(record.answered, record.sent),
+        "odds": round(100 * record.propensity),
+    }
+
+
+def _parts(campaign: Campaign, balance: reporting.Tally, **filters: str) -> list[dict[str, Any]]:
     """The right side of the equation, in its order."""
     counts = (
         ("sent", balance.sent, State.SENT, "good"),
@@ -71,7 +101,7 @@ def _parts(campaign: Campaign, balance: reporting.Balance) -> list[dict[str, Any
             "name": name,
             "count": count,
             "tone": tone if count else "",
-            "link": address(campaign, state__exact=state),
+            "link": address(campaign, state__exact=state, **filters),
             "explained": EXPLAINED.get(state, ""),
         }
         for name, count, state, tone in counts

@@ -28,7 +28,7 @@ class CampaignPages(Admin):
         """This campaign, or nothing there."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        rows = Campaign.objects.select_related("audience", "launched_by")
+        rows = Campaign.objects.select_related("audience", "launched_by", "replaces")
         return get_object_or_404(rows, pk=object_id if object_id.isdecimal() else 0)
 
     def _do(
@@ -51,9 +51,10 @@ class CampaignPages(Admin):
         except Refusal as refusal:
             messages.error(request, refusal.detail)
             return self._to(campaign, back)
-        self.log_change(request, campaign, told)
         messages.success(request, told)
-        return self._to(campaign, then)
+        there = Campaign.objects.filter(pk=campaign.pk).first() or campaign.replaces or campaign
+        self.log_change(request, there, told)
+        return self._to(there, back if there.state == Campaign.State.DRAFT else then)
 
     def _head(self, request: HttpRequest, campaign: Campaign, page: str) -> dict[str, Any]:
         return {
@@ -62,6 +63,7 @@ class CampaignPages(Admin):
             "page": page,
             "tone": wording.TONES[campaign.state],
             "is_draft": campaign.state == Campaign.State.DRAFT,
+            "next_version": Campaign.objects.filter(replaces=campaign).first(),
             "may_change": self.has_change_permission(request, campaign),
             "may_delete": self.has_delete_permission(request, campaign),
             "mine": staff_of(request).email,

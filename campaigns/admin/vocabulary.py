@@ -1,11 +1,12 @@
-"""What the audience builder can offer: the registry of conditions, as plain data for the page."""
+"""What the clause builder can offer: the conditions of a language, as plain data for the page."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Model, Q
 
-from campaigns import clauses
-from campaigns.conditions import REGISTRY, Condition, Names, OneOf, Parameter
+from campaigns import audiences, clauses, step_conditions
+from campaigns.conditions import Condition, Names, OneOf, Parameter
 from campaigns.models import Audience
 
 # Up to here a page carries every name; above, it asks while one types.
@@ -15,10 +16,47 @@ TYPES = {int: "whole", float: "number", str: "text"}
 HIGHEST = {"score": 1, "percent": 100, "days": 36_500}
 
 
-def vocabulary() -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How the builder speaks of a language: what clauses are about, and what none of them means.
+    With `may_be_empty` no clause at all is written as {}."""
+
+    language: clauses.Language
+    subject: str
+    nothing: str
+    never: str
+    may_be_empty: bool = False
+
+
+AUDIENCE = Wording(
+    audiences.LANGUAGE, "Members of whom", "No condition: everybody.", "No condition: nobody."
+)
+STEP = Wording(
+    step_conditions.LANGUAGE,
+    "Only if",
+    "No condition: it always goes.",
+    "No condition: it never goes.",
+    may_be_empty=True,
+)
+_OWN = step_conditions.CONDITIONS
+
+
+def vocabulary(wording: Wording) -> dict[str, Any]:
     """Every condition with its parameters, and the limits of a definition."""
+    conditions = wording.language.conditions
+    own = [condition for name, condition in conditions.items() if name in _OWN]
+    borrowed = [condition for name, condition in conditions.items() if name not in _OWN]
+    groups = (("since the journey began", own), ("of the member", borrowed))
     return {
-        "conditions": [_condition(condition) for condition in REGISTRY.values()],
+        "conditions": [
+            _condition(condition) | {"group": group if own else ""}
+            for group, members in groups
+            for condition in members
+        ],
+        "subject": wording.subject,
+        "nothing": wording.nothing,
+        "never": wording.never,
+        "may_be_empty": wording.may_be_empty,
         "deepest": clauses.DEEPEST,
         "most": clauses.MOST_CLAUSES,
     }
@@ -32,7 +70,7 @@ def saved() -> list[dict[str, Any]]:
 
 def names(*, source: str, term: str) -> list[tuple[str, str]]:
     """Rows that a parameter may name, by code or by name; nothing for an unknown source."""
-    for condition in REGISTRY.values():
+    for condition in STEP.language.conditions.values():
         for parameter in condition.parameters:
             allows = parameter.allows
             if isinstance(allows, Names) and _source(allows) == source:

@@ -1,10 +1,12 @@
-"""Entries, states and reasons in the words of a marketer."""
+"""Entries, steps, states and reasons in the words of a marketer."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from campaigns.models import Delivery
+from campaigns import clauses, waits
+from campaigns.models import Delivery, Step
+from members.models import Channel
 
 TONES = {"draft": "", "live": "good", "paused": "warning", "finished": ""}
 DELIVERY_TONES = {"sent": "good", "unknown": "warning", "failed": "bad"}
@@ -38,6 +40,43 @@ def entry_in_words(entry: Mapping[str, Any]) -> str:
     return "Nobody knows when"
 
 
+def wait_in_words(step: Step) -> str:
+    """7 days after the step before, then at 10:00 on the member's clock."""
+    if step.position == 1:
+        return "With the entry"
+    said = waits.written(step.wait_minutes, None)
+    spans = [_span(int(number), unit) for unit, number in said.items()]
+    after = f"{spans[0]} after the step before" if spans else "Right after the step before"
+    if step.local_time is None:
+        return after
+    return f"{after}, at the next {step.local_time:%H:%M} on the member's clock"
+
+
+def clause_in_words(clause: Mapping[str, Any], *, is_inside: bool = False) -> str:
+    """not opened (step 1) and (clicked or bought since)"""
+    for word, link, empty in (("all", " and ", "always"), ("any", " or ", "never")):
+        if word in clause:
+            inner = clause[word]
+            is_several = len(inner) > 1
+            said = link.join(clause_in_words(each, is_inside=is_several) for each in inner)
+            return f"({said})" if is_inside and is_several else said or empty
+    if "not" in clause:
+        return f"not {clause_in_words(clause['not'], is_inside=True)}"
+    said = clauses.describe(dict(clause)) if clause else "always"
+    name, _, values = said.partition(": ")
+    return f"{name} ({values})" if values else name
+
+
+def channels_in_words(step: Step) -> str:
+    """By e-mail, else push"""
+    names = [str(Channel(channel).label) for channel in step.channels]
+    if len(names) == 1:
+        return f"By {names[0]}"
+    if step.send == Step.Send.ALL:
+        return f"By {', '.join(names[:-1])} and {names[-1]}, each that is allowed"
+    return f"By {', else '.join(names)}; a member's preferred one comes first"
+
+
 def reason_in_words(reason: str) -> str:
     """consent -> no consent for any of its channels"""
     known = dict(Delivery.Reason.choices)
@@ -60,9 +99,12 @@ def _wait(entry: Mapping[str, Any]) -> str:
     minutes = int(entry.get("delay_minutes", 0))
     for size, unit in ((1440, "day"), (60, "hour"), (1, "minute")):
         if minutes and minutes % size == 0:
-            count = minutes // size
-            return f"{count} {unit}{'s' if count > 1 else ''} after"
+            return f"{_span(minutes // size, f'{unit}s')} after"
     return "Right after"
+
+
+def _span(count: int, unit: str) -> str:
+    return f"{count} {unit.removesuffix('s') if count == 1 else unit}"
 
 
 def _about(entry: Mapping[str, Any]) -> str:

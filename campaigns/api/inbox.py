@@ -48,6 +48,12 @@ class RivalOut(serializers.Serializer[Any]):
     reason = serializers.CharField()
 
 
+class StepOut(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    of = serializers.IntegerField()
+    before_at = serializers.DateTimeField(allow_null=True)
+
+
 class WhyOut(serializers.Serializer[Any]):
     """In words first, then what the words were made from."""
 
@@ -62,6 +68,7 @@ class WhyOut(serializers.Serializer[Any]):
     zone = serializers.CharField()
     channel = serializers.CharField()
     rivals = RivalOut(many=True)
+    step = StepOut(allow_null=True, help_text="Of a later message of several: which one.")
 
 
 class Inbox(generics.ListAPIView[InboxMessage]):

@@ -9,15 +9,25 @@ from django.utils import timezone
 from campaigns import files, launching
 from campaigns.admin import entry as entry_form
 from campaigns.admin import wording
+from campaigns.admin.steps import StepForm
 from campaigns.models import Audience, Campaign
 from tests.campaigns.desk import EVERYONE, WRITTEN, draft, page, told, upload
 
 pytestmark = pytest.mark.django_db
 
 
+VARIANTS = "steps-0-variants"
+
+
 # --- Writing a campaign -----------------------------------------------------------------------
 def write(client: Client, **changes: str) -> Any:
     return client.post(page("campaign_add"), {**WRITTEN, **changes})
+
+
+def step_of(answer: Any, number: int = 0) -> StepForm:
+    """A step as it is shown again after a refusal."""
+    form: StepForm = answer.context["editor"].steps.forms[number]
+    return form
 
 
 def test_a_campaign_written_in_the_form_is_the_campaign_of_a_file(marketer: Client) -> None:
@@ -99,20 +109,20 @@ def test_the_form_says_of_every_entry_what_it_was(entry: dict[str, Any]) -> None
 @pytest.mark.parametrize(
     ("field", "value", "where", "words"),
     [
-        ("variants-0-body", "One\n  {% include 'x' %}", "body", "Line 2, column 3"),
-        ("variants-0-body", "{{ settings.SECRET_KEY }}", "body", "Line 1, column"),
-        ("variants-0-body", "{% if member.city %}open", "body", "Line 1"),
-        ("variants-0-subject", "{{ member.password }}", "subject", "has no"),
-        ("variants-0-subject", "", "subject", "subject"),
-        ("variants-0-interest", "hiking", "interest", ""),
+        ("steps-0-variants-0-body", "One\n  {% include 'x' %}", "body", "Line 2, column 3"),
+        ("steps-0-variants-0-body", "{{ settings.SECRET_KEY }}", "body", "Line 1, column"),
+        ("steps-0-variants-0-body", "{% if member.city %}open", "body", "Line 1"),
+        ("steps-0-variants-0-subject", "{{ member.password }}", "subject", "has no"),
+        ("steps-0-variants-0-subject", "", "subject", "subject"),
+        ("steps-0-variants-0-interest", "hiking", "interest", ""),
         ("entry-local_date", "", "", "needs &#x27;date&#x27;"),
         ("entry-local_date", "2001-01-01", "", "has passed"),
         ("holdout_percent", "95", "", "between 0 and 90"),
         ("audience", '{"all": [{"condition": "x"}]}', "", "no condition"),
         ("code", "two words", "", "letters, digits"),
-        ("channel_1", "email", "", "each once"),
-        ("variants-TOTAL_FORMS", "0", "", "1 to 50 variants"),
-        ("variants-TOTAL_FORMS", "1000000", "", "at most"),
+        ("steps-0-channel_1", "email", "", "each once"),
+        ("steps-0-variants-TOTAL_FORMS", "0", "", "1 to 50 variants"),
+        ("steps-0-variants-TOTAL_FORMS", "1000000", "", "at most"),
     ],
 )
 def test_a_campaign_that_cannot_be_is_shown_again_with_its_error(
@@ -122,20 +132,21 @@ def test_a_campaign_that_cannot_be_is_shown_again_with_its_error(
     assert answer.status_code == 200
     assert words in answer.content.decode()
     if where:
-        assert where in answer.context["editor"].variants.forms[0].errors or where == "interest"
+        variant = step_of(answer).variants.forms[0]
+        assert where in variant.errors or where == "interest"
     assert not Campaign.objects.exists()
     assert not Audience.objects.exists()
 
 
 def test_an_error_stands_beside_its_version_though_another_was_removed(marketer: Client) -> None:
     more = {
-        f"variants-{n}-{key}": WRITTEN[f"variants-0-{key}"] for n in (1, 2)
+        f"{VARIANTS}-{n}-{key}": WRITTEN[f"{VARIANTS}-0-{key}"] for n in (1, 2)
         for key in ("interest", "subject", "body", "image")
     }  # fmt: skip
-    more |= {"variants-TOTAL_FORMS": "3", "variants-0-DELETE": "on"}
-    more |= {"variants-1-interest": "snow", "variants-2-body": "{{ nobody }}"}
+    more |= {f"{VARIANTS}-TOTAL_FORMS": "3", f"{VARIANTS}-0-DELETE": "on"}
+    more |= {f"{VARIANTS}-1-interest": "snow", f"{VARIANTS}-2-body": "{{ nobody }}"}
     answer = write(marketer, **more)
-    errors = [form.errors for form in answer.context["editor"].variants.forms]
+    errors = [form.errors for form in step_of(answer).variants.forms]
     assert [list(each) for each in errors] == [[], [], ["body"]]
 
 

@@ -2,17 +2,22 @@
 
 import html
 import re
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from campaigns.models import Campaign
+from campaigns.admin import wording
+from campaigns.models import Campaign, TrackRecord
 from tests import factories
 from tests.campaigns.desk import NASTY, add_occasion, check, do, draft, page
 
 pytestmark = pytest.mark.django_db
+
+DAY = (timezone.now() + timedelta(days=30)).date()
 
 
 # --- Before the launch ------------------------------------------------------------------------
@@ -86,10 +91,10 @@ def test_the_sample_is_a_member_who_would_get_this_version(marketer: Client) -> 
     for version, member in (("hiking", both[0]), ("default", both[1])):
         shown = check(marketer, campaign, version=version).context
         assert shown["asked"].member == member
-        assert shown["is_theirs"] is True
+        assert shown["chance"] == 1
     shown = check(marketer, campaign, version="hiking", member=both[1].email or "").context
     assert shown["asked"].member == both[1]
-    assert shown["is_theirs"] is False
+    assert shown["chance"] == 0
 
 
 def test_without_members_the_preview_is_for_an_invented_one(marketer: Client) -> None:
@@ -105,6 +110,95 @@ def test_the_moment_shown_is_the_one_where_the_member_lives(marketer: Client) ->
     entry = {"kind": "occasion", "occasion": "school-start", "offset_days": -3}
     shown = check(marketer, draft(entry=entry), member=member.number).context
     assert shown["due"].endswith(f"20 January {year} at 10:00 (America/Denver)")
+
+
+def drip() -> Campaign:
+    """Three steps that say different things."""
+    said: list[tuple[str, Any, Any]] = [
+        ("One", {}, {}),
+        ("Two", {"days": 2}, {}),
+        ("Three", {"hours": 3}, {}),
+    ]
+    only_if = {"all": [{"condition": "clicked", "step": 1}, {"not": {"condition": "bought_since"}}]}
+    steps = [
+        {
+            "channels": ["email", "inbox"],
+            "wait": wait,
+            "if": condition,
+            "variants": [{"interest": None, "subject": subject, "body": "Hi"}],
+        }
+        for subject, wait, condition in said
+    ]
+    steps[1] |= {"if": only_if, "wait": {"days": 2, "local_time": "09:30"}}
+    return draft(steps=steps, entry={"kind": "local", "date": f"{DAY}"})
+
+
+def test_every_step_is_said_in_words(marketer: Client) -> None:
+    shown = check(marketer, drip()).context["steps"]
+    assert [(step["wait"], step["condition"]) for step in shown] == [
+        ("With the entry", ""),
+        (
+            "2 days after the step before, at the next 09:30 on the member's clock",
+            "clicked (step 1) and not bought since",
+        ),
+        ("3 hours after the step before", ""),
+    ]
+    assert shown[0]["channels"] == "By e-mail, else app inbox; a member's preferred one comes first"
+
+
+def test_the_step_asked_for_is_shown_with_its_moment(marketer: Client) -> None:
+    # Where clocks are never put back, whatever day it is today.
+    member = factories.member(time_zone="America/Phoenix")
+    campaign = drip()
+    for step, subject, days, clock in (
+        ("", "One", 0, "10:00"),
+        ("2", "Two", 3, "09:30"),
+        ("3", "Three", 3, "12:30"),
+        ("99", "One", 0, "10:00"),
+    ):
+        shown = check(marketer, campaign, step=step, member=member.number).context
+        assert shown["preview"].message.subject == subject
+        day = DAY + timedelta(days=days)
+        assert shown["due"].startswith(f"{day:%A}, {day.day} {day:%B %Y} at {clock} (")
+
+
+def test_a_test_sends_the_step_that_is_shown(marketer: Client) -> None:
+    do(marketer, "test", drip(), step=2)
+    assert [sent.subject for sent in mail.outbox] == ["[Test] Two"]
+
+
+def test_of_a_learned_version_its_probability_is_said(marketer: Client) -> None:
+    factories.member()
+    text = {"subject": "Hi", "body": "Hi"}
+    variants = [{"interest": "hiking", **text}, {"interest": None, **text}]
+    campaign = draft(steps=[{"channels": ["inbox"], "choose": "learned", "variants": variants}])
+    step = campaign.steps.get()
+    for variant, answered in zip(step.variants.order_by("pk"), (10, 90), strict=True):
+        TrackRecord.objects.create(variant=variant, context=None, sent=1_000, answered=answered)
+    answer = check(marketer, campaign, version="default")
+    assert answer.context["chance"] == pytest.approx(0.95)
+    assert "with a probability of 95 %" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("clause", "words"),
+    [
+        ({}, "always"),
+        ({"all": []}, "always"),
+        ({"any": []}, "never"),
+        ({"not": {"condition": "opened"}}, "not opened"),
+        (
+            {"any": [{"condition": "opened"}, {"all": [{"condition": "clicked"}, {"any": []}]}]},
+            "opened or (clicked and never)",
+        ),
+        (
+            {"not": {"any": [{"condition": "opened"}, {"condition": "clicked"}]}},
+            "not (opened or clicked)",
+        ),
+    ],
+)
+def test_a_condition_is_said_in_one_sentence(clause: dict[str, Any], words: str) -> None:
+    assert wording.clause_in_words(clause) == words
 
 
 def test_a_test_goes_to_oneself_only_and_counts_nowhere(marketer: Client) -> None:

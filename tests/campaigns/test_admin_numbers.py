@@ -2,13 +2,26 @@
 
 import csv
 import html
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from campaigns.models import ContactCap, Delivery, Occasion, OccasionArea, QuietHours
+from campaigns import journeys, planning, progress
+from campaigns.models import (
+    ContactCap,
+    Delivery,
+    Engagement,
+    Journey,
+    Objection,
+    Occasion,
+    OccasionArea,
+    QuietHours,
+    TrackRecord,
+)
 from members.models import Member
 from tests import factories
 from tests.campaigns.desk import (
@@ -18,6 +31,7 @@ from tests.campaigns.desk import (
     ask,
     check,
     client_of,
+    draft,
     page,
     sent_campaign,
     told,
@@ -43,6 +57,64 @@ def test_the_numbers_add_up_and_every_one_leads_to_its_rows(marketer: Client) ->
         assert listed == part["count"]
 
 
+def test_every_step_adds_up_and_leads_to_its_rows(marketer: Client) -> None:
+    factories.members(9)
+    variant = {"interest": None, "subject": "Hi", "body": "Hi"}
+    step = {"channels": ["inbox"], "variants": [variant]}
+    campaign = sent_campaign(
+        steps=[step, {**step, "wait": {"days": 1}, "if": {"condition": "clicked"}}]
+    )
+    journeys.advance(now=timezone.now() + timedelta(days=2))
+    shown = marketer.get(page("campaign_numbers", campaign.pk))
+    first, second = shown.context["stages"]
+    held_out = shown.context["journeys"].held_out
+    assert (first["tally"].entered, second["tally"].entered) == (9, 9)
+    assert first["tally"].sent == second["tally"].objected == 9 - held_out
+    assert first["tally"].held_out == second["tally"].held_out == held_out
+    assert second["condition"] == "clicked"
+    for stage in (first, second):
+        assert stage["tally"].adds_up
+        for part in stage["parts"]:
+            listed = marketer.get(part["link"]).context["cl"].queryset.count()
+            assert listed == part["count"]
+
+
+def test_journeys_are_counted_by_how_far_they_came() -> None:
+    factories.members(6)
+    campaign = sent_campaign(holdout_percent=0)
+    rows = list(Journey.objects.order_by("pk"))
+    step = campaign.steps.get()
+    now = timezone.now()
+    Journey.objects.filter(pk__in=[row.pk for row in rows[:3]]).update(next_step=step, next_at=now)
+    Journey.objects.filter(pk=rows[3].pk).update(goal_at=now)
+    Journey.objects.filter(pk=rows[0].pk).update(is_held_out=True)
+    assert progress.journeys(campaign) == progress.Journeys(
+        entered=6, under_way=3, arrived=1, held_out=1
+    )
+
+
+def test_what_a_learned_step_knows_is_shown_with_its_odds(marketer: Client) -> None:
+    factories.members(3)
+    text = {"subject": "Hi", "body": "Hi"}
+    variants = [{"interest": "hiking", **text}, {"interest": None, **text}]
+    campaign = sent_campaign(
+        steps=[{"channels": ["inbox"], "choose": "learned", "variants": variants}]
+    )
+    hiking, default = campaign.steps.get().variants.order_by("pk")
+    snow = factories.interest("snow")
+    TrackRecord.objects.create(variant=hiking, context=snow, sent=1_000, answered=10)
+    TrackRecord.objects.create(variant=default, context=snow, sent=1_000, answered=90)
+    TrackRecord.objects.create(variant=hiking, context=None, sent=1_000, answered=190)
+    shown = marketer.get(page("campaign_numbers", campaign.pk)).context["stages"][0]["records"]
+    assert [(row["context"], row["version"], row["sent"], row["answered"]) for row in shown] == [
+        ("all readers", "Hiking", 2_000, 200),
+        ("all readers", "Everybody else", 1_000, 90),
+        ("love snow most", "Hiking", 1_000, 10),
+        ("love snow most", "Everybody else", 1_000, 90),
+    ]
+    assert [row["odds"] for row in shown[2:]] == [5, 95]
+
+
 def test_what_is_unknown_is_explained(marketer: Client) -> None:
     factories.member()
     campaign = sent_campaign()
@@ -59,6 +131,36 @@ def test_a_delivery_says_why(marketer: Client) -> None:
     assert "It is the version for everybody." in content
     assert NASTY not in content
     assert marketer.get(page("delivery_change", delivery.pk + 1)).status_code == 404
+
+
+def test_a_loser_says_its_counter_and_what_both_were_worth(marketer: Client) -> None:
+    factories.member()
+    winner = sent_campaign(holdout_percent=0)
+    loser = draft("news", is_live=True)
+    planning.plan(campaign_id=loser.pk, now=timezone.now())
+    delivery = Delivery.objects.get(campaign=loser)
+    Delivery.objects.filter(pk=delivery.pk).update(
+        state="objected", reason="cap", value=0.01, beaten_by=Delivery.objects.get(campaign=winner)
+    )
+    cap = ContactCap.objects.create(name="Week", channels=["inbox"], max_messages=2, window_days=7)
+    Objection.objects.create(delivery=delivery, cap=cap, had=3, allowed=2, at=timezone.now())
+    content = marketer.get(page("delivery_change", delivery.pk)).content.decode()
+    assert "Week: 3 of 2 messages within 7 days." in content
+    assert "worth 0.0100 against 0.0500" in content
+
+
+def test_a_condition_that_turned_since_is_said_to_have_been_otherwise(marketer: Client) -> None:
+    factories.member()
+    only_if = {"not": {"condition": "opened"}}
+    variant = {"interest": None, "subject": "Hi", "body": "Hi"}
+    step = {"channels": ["inbox"], "variants": [variant], "if": only_if}
+    sent_campaign(holdout_percent=0, steps=[step])
+    delivery = Delivery.objects.get()
+    assert delivery.state == "sent"
+    said = "It was true when it was decided"
+    assert said not in marketer.get(page("delivery_change", delivery.pk)).content.decode()
+    Engagement.objects.create(delivery=delivery, kind="opened", at=timezone.now())
+    assert said in marketer.get(page("delivery_change", delivery.pk)).content.decode()
 
 
 def csv_rows(answer: Any) -> list[list[str]]:

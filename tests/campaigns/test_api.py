@@ -145,6 +145,7 @@ def test_why_is_said_in_words_and_in_what_they_were_made_from(
         "zone": "America/Denver",
         "channel": "inbox",
         "rivals": [],
+        "step": None,
     }
 
 
@@ -152,6 +153,26 @@ def test_why_tells_a_member_nothing_of_audiences_and_arms(alex: Member, phone: A
     message = sent(alex, audience={"condition": "joined_before", "days": 1})
     said = phone.get(f"{INBOX}{message.pk}/why/").json()
     assert not {"clauses", "arm", "entry", "state", "reason"} & said.keys()
+
+
+def test_why_of_a_later_message_says_which_it_is_and_nothing_of_money(
+    alex: Member, phone: APIClient
+) -> None:
+    now = timezone.now()
+    entry = {"kind": "moment", "at": (now + timedelta(minutes=1)).isoformat()}
+    step = {"channels": ["inbox"], "variants": [scenes.VARIANT], "choose": "learned"}
+    only_if = {"not": {"condition": "clicked"}}
+    scenes.live(entry=entry, now=now, answer_value="77.77", steps=[step, {**step, "if": only_if}])
+    scenes.turn(now + timedelta(minutes=1))
+    message = alex.inbox.get(delivery__step__position=2)
+    said = phone.get(f"{INBOX}{message.pk}/why/").json()
+    went_at = message.created_at.isoformat().replace("+00:00", "Z")
+    assert said["step"] == {"number": 2, "of": 2, "before_at": went_at}
+    assert said["sentences"][1:3] == [
+        "It comes because you had followed no earlier link.",
+        "Its version was chosen by what other readers answered.",
+    ]
+    assert not {"loss", "choice", "condition"} & said.keys()
 
 
 def test_why_asks_a_bounded_number_of_questions(alex: Member, phone: APIClient) -> None:

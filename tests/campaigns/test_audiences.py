@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaigns import audiences
+from campaigns import audiences, clauses
 from config.errors import Invalid
 from members import privacy
 from members.models import Member
@@ -224,5 +224,5 @@ def test_explanation_says_each_clause_with_its_truth() -> None:
 
 def test_description_of_a_condition_is_in_words() -> None:
     leaf = {"condition": "bought_within", "category": "daypacks", "days": 60}
-    assert audiences.describe(leaf) == "bought within: category daypacks, days 60"
-    assert audiences.describe({"condition": "checked_in_at"}) == "checked in at"
+    assert clauses.describe(leaf) == "bought within: category daypacks, days 60"
+    assert clauses.describe({"condition": "checked_in_at"}) == "checked in at"

@@ -64,7 +64,8 @@ def test_the_version_foretold_is_the_version_planned() -> None:
     factories.member()
     interests = [None, "hiking", "climbing"]
     campaign = scenes.draft(variants=[{"interest": slug, **TEXT} for slug in interests])
-    foretold = previewing.loves(campaign, members=list(Member.objects.all()), at=NOW)
+    step = campaign.steps.get()
+    foretold = previewing.loves(step, members=list(Member.objects.all()), at=NOW)
     plan(campaign)
     planned = dict(Delivery.objects.values_list("member_id", "variant__interest_id"))
     assert foretold == planned

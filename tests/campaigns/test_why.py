@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from campaigns import occasions, why
-from campaigns.models import ContactCap, Delivery, Occasion
-from campaigns.why import Rival
+from campaigns import grounds, occasions, why
+from campaigns.models import ContactCap, Delivery, Occasion, TrackRecord
 from members import interests, joining
 from members.models import Member
 from tests import factories
@@ -123,8 +122,131 @@ def test_rivals_it_beat_are_named() -> None:
     scenes.planned("news", priority=10)
     scenes.turn()
     said = explained(member, campaign__code="film")
-    assert said.rivals == (Rival("news", "News", "cap"),)
+    assert said.rivals == (grounds.Rival("news", "News", "cap"),)
     assert "To write to you less often, we left out: News." in said.sentences
+
+
+def drip(**second: Any) -> Member:
+    """A member who got the first of two messages; the second is due a day later."""
+    member = factories.member()
+    step = {"channels": ["inbox"], "variants": [scenes.VARIANT]}
+    entry = {"kind": "moment", "at": DUE.isoformat()}
+    steps = [step, {**step, "wait": {"days": 1}, **second}]
+    factories.campaign("drip", entry=entry, steps=steps, is_live=True)
+    scenes.turn(DUE)
+    return member
+
+
+def test_later_step_says_which_it_is_and_when_the_one_before_went() -> None:
+    member = drip()
+    scenes.turn(DUE + DAY)
+    assert explained(member, step__position=1).step is None
+    said = explained(member, step__position=2)
+    assert said.step == grounds.StepPlace(2, 2, DUE, "sent")
+    assert said.sentences[0] == (
+        "It is message 2 of 2; the one before went to you on 01 March 2027."
+    )
+
+
+def test_condition_of_a_step_is_explained_clause_by_clause() -> None:
+    member = drip(
+        **{
+            "if": {
+                "all": [{"not": {"condition": "opened"}}, {"condition": "joined_before", "days": 1}]
+            }
+        }
+    )
+    scenes.turn(DUE + DAY)
+    said = explained(member, step__position=2)
+    assert [(c.depth, c.text, c.is_true) for c in said.condition] == [
+        (0, "all of", True),
+        (1, "not", True),
+        (2, "opened", False),
+        (1, "joined before: days 1", True),
+    ]
+    assert said.sentences[1] == "It comes because you had opened no earlier message."
+
+
+@pytest.mark.parametrize(
+    ("condition", "because"),
+    [
+        ({"condition": "clicked"}, ["you had followed an earlier link"]),
+        ({"condition": "bought_since", "sku": "PACK"}, []),
+        ({"any": [{"condition": "opened"}, {"condition": "clicked"}]}, []),
+        (
+            {"not": {"any": [{"condition": "bought_since"}, {"condition": "checked_in_since"}]}},
+            ["you had not bought since", "you had not checked in since"],
+        ),
+        ({"not": {"all": [{"condition": "opened"}, {"condition": "clicked"}]}}, []),
+        ({"not": {"not": {"condition": "opened"}}}, ["you had opened an earlier message"]),
+        ({}, []),
+    ],
+)
+def test_members_are_told_only_what_a_true_condition_surely_means(
+    condition: dict[str, Any], because: list[str]
+) -> None:
+    assert list(why.because(condition)) == because
+
+
+def test_message_left_out_by_its_condition_says_so() -> None:
+    member = drip(**{"if": {"condition": "clicked"}})
+    scenes.turn(DUE + DAY)
+    said = explained(member, step__position=2)
+    assert (said.state, said.reason) == ("objected", "condition")
+    assert [(c.text, c.is_true) for c in said.condition] == [("clicked", False)]
+    assert not any("because" in sentence for sentence in said.sentences)
+
+
+def test_learned_version_says_how_likely_it_was_and_for_whom() -> None:
+    member = scenes.reader()
+    scenes.did(member, "purchase", "hiking", at=NOW - DAY)
+    campaign = scenes.live(variants=HIKERS, choose="learned")
+    hiking = factories.interest("hiking")
+    default = campaign.steps.get().variants.get(interest=None)
+    TrackRecord.objects.create(variant=default, context=hiking, sent=1_000, answered=300)
+    scenes.plan(campaign)
+    said = explained(member)
+    chosen = Delivery.objects.get()
+    assert chosen.propensity is not None
+    assert said.choice == grounds.Choice(chosen.propensity, "hiking", "Hiking")
+    assert [fact.what for fact in said.facts] == ["Purchase"]
+    assert said.sentences[0] == (
+        "Its version was chosen by what other readers who love hiking answered."
+    )
+
+
+def test_loser_says_the_counter_the_winner_and_the_first_moment() -> None:
+    ContactCap.objects.all().delete()
+    ContactCap.objects.create(name="Week", channels=["email"], max_messages=1, window_days=7)
+    member = scenes.reader()
+    scenes.planned("film", priority=90)
+    scenes.planned("news", priority=10)
+    scenes.turn()
+    said = explained(member, campaign__code="news")
+    loss = said.loss
+    assert loss is not None
+    assert (loss.cap, loss.had, loss.allowed, loss.window_days) == ("Week", 1, 1, 7)
+    assert (loss.passes_at, loss.lost_to) == (DUE + 7 * DAY, "film")
+    assert loss.worth == pytest.approx(0.01)
+    assert loss.lost_to_worth == pytest.approx(0.09)
+    assert "We left it out, to write to you less often." in said.sentences
+    assert not any("Film" in sentence or "0.0" in sentence for sentence in said.sentences)
+
+
+def test_message_that_waited_tells_the_member_until_when() -> None:
+    ContactCap.objects.all().delete()
+    ContactCap.objects.create(name="Day", channels=["email"], max_messages=1, window_days=1)
+    member = scenes.reader()
+    scenes.planned("film", priority=90)
+    scenes.planned("news", priority=10, when_beaten="wait", expires_hours=48)
+    scenes.turn()
+    scenes.turn(DUE + DAY)
+    said = explained(member, campaign__code="news")
+    assert said.state == "sent"
+    assert (
+        "It had to wait until 02 March 2027, so that we do not write to you too often."
+        in said.sentences
+    )
 
 
 def test_audience_is_explained_as_it_was_when_the_member_entered() -> None:

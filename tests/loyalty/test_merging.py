@@ -38,6 +38,7 @@ STAY = {
     "campaigns_journey": "what was sent was sent to that row",
     "campaigns_delivery": "what was sent was sent to that row",
     "campaigns_inboxmessage": "what was sent was sent to that row",
+    "campaigns_stafftask": "the call is of that row; a no binds the person",
     "members_announcement": "was said of that number",
     "members_address": "the kept member has one, or says a new one",
     "members_consent": "a no is recorded anew, a yes is not inherited",

@@ -249,7 +249,7 @@ def test_export_has_a_row_of_every_table_that_has_one(zaphodia: Member) -> None:
     empty = {model._meta.label_lower for model in privacy.tables()} - export.keys()
     assert empty <= {
         "account.emailaddress", "account.emailconfirmation", "mfa.authenticator",
-        "campaigns.engagement", "campaigns.objection",
+        "campaigns.engagement", "campaigns.gift", "campaigns.objection",
         "loyalty.referral",  # Takes two; see below.
     }  # fmt: skip
     assert export["members.member"][0]["family_name"] == "Quuxington"

@@ -1,6 +1,6 @@
-// Turns the JSON of an audience into a form of nested conditions, and back with every keystroke.
-// What conditions there are comes with the page (campaigns/admin/vocabulary.py). Text from the
-// server is only ever written as text, never as markup.
+// Turns the JSON of an audience, or of a step's condition, into a form of nested conditions, and
+// back with every keystroke. What conditions there are comes with the page
+// (campaigns/admin/vocabulary.py). Text from the server is only ever written as text, never as markup.
 "use strict";
 
 (() => {
@@ -56,10 +56,17 @@
       this.area = root.querySelector("textarea");
       this.tree = root.querySelector("[data-tree]");
       this.problem = root.querySelector("[data-json-problem]");
-      this.words = JSON.parse(root.querySelector("script[type='application/json']").textContent);
+      const words = document.getElementById(root.dataset.words) ?? root.querySelector("script[type='application/json']");
+      this.words = JSON.parse(words.textContent);
       this.conditions = new Map(this.words.conditions.map((each) => [each.name, each]));
       this.area.addEventListener("input", () => this.load(this.area.value));
       this.ask = root.querySelector("[data-ask]");
+      if (this.ask) this.askable();
+      this.load(this.area.value);
+      if (root.dataset.errorDetail) this.point(root.dataset.errorPointer, root.dataset.errorDetail);
+    }
+
+    askable() {
       this.ask.hidden = false;
       this.ask.querySelector("[data-do-count]").addEventListener("click", () => this.count());
       this.ask.querySelector("[data-do-explain]").addEventListener("click", () => this.explain());
@@ -68,13 +75,13 @@
         event.preventDefault(); // Or Enter would save the whole page.
         this.explain();
       });
-      this.load(this.area.value);
-      if (root.dataset.errorDetail) this.point(root.dataset.errorPointer, root.dataset.errorDetail);
     }
 
     load(text) {
       try {
-        const node = read(JSON.parse(text || '{"all": []}'));
+        const said = JSON.parse(text.trim() || "{}");
+        const isEmpty = said && typeof said === "object" && !Array.isArray(said) && !Object.keys(said).length;
+        const node = read(isEmpty && this.words.may_be_empty ? { all: [] } : said);
         this.top = node.mode ? node : { negated: false, mode: "all", children: [node] };
         this.problem.textContent = "";
         this.draw();
@@ -90,8 +97,25 @@
     }
 
     changed() {
-      this.area.value = JSON.stringify(write(this.top), null, 2);
+      const { mode, negated, children } = this.top;
+      const isEmpty = this.words.may_be_empty && mode === "all" && !negated && !children.length;
+      this.area.value = JSON.stringify(isEmpty ? {} : write(this.top), null, 2);
       this.root.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+
+    // Steps were moved: conditions go on asking of the same ones. `places` is {old: new}.
+    renumber(places) {
+      if (this.problem.textContent) return; // What is typed there is no definition yet.
+      let isMoved = false;
+      const visit = (node) => {
+        if (node.mode) node.children.forEach(visit);
+        else if (node.values.step in places) {
+          node.values.step = places[node.values.step];
+          isMoved = true;
+        }
+      };
+      visit(this.top);
+      if (isMoved) this.redraw(null);
     }
 
     redraw(focus) {
@@ -136,7 +160,7 @@
         make(
           "div",
           { class: "cm-group-head" },
-          make("span", {}, parent ? "where" : "Members of whom"),
+          make("span", {}, parent ? "where" : this.words.subject),
           choice,
           parent ? this.remover(node, parent, "Remove this group") : null,
         ),
@@ -155,8 +179,8 @@
     }
 
     nothing(node) {
-      const isEveryone = (node.mode === "all") !== node.negated;
-      return make("p", { class: "cn-dim cn-small" }, isEveryone ? "No condition: everybody." : "No condition: nobody.");
+      const isTrue = (node.mode === "all") !== node.negated;
+      return make("p", { class: "cn-dim cn-small" }, isTrue ? this.words.nothing : this.words.never);
     }
 
     leaf(node, parent, pointer) {
@@ -175,8 +199,13 @@
         },
       });
       if (!known) choice.append(make("option", { value: node.name, selected: true }, `${node.name} (unknown)`));
+      const groups = new Map();
       for (const each of this.words.conditions) {
-        choice.append(make("option", { value: each.name, selected: each.name === node.name }, each.title));
+        if (!groups.has(each.group)) {
+          groups.set(each.group, each.group ? make("optgroup", { label: each.group }) : choice);
+          if (each.group) choice.append(groups.get(each.group));
+        }
+        groups.get(each.group).append(make("option", { value: each.name, selected: each.name === node.name }, each.title));
       }
       const negation = make("input", {
         type: "checkbox", checked: node.negated,
@@ -275,7 +304,7 @@
 
     point(pointer, detail) {
       this.forget();
-      const wanted = (pointer || "").replace(/^\/(audience|definition)/, "/definition");
+      const wanted = pointer || "";
       const places = [...this.tree.querySelectorAll("[data-pointer]")].filter(
         ({ dataset }) => wanted === dataset.pointer || wanted.startsWith(`${dataset.pointer}/`),
       );
@@ -341,6 +370,10 @@
   }
 
   document.addEventListener("DOMContentLoaded", () => {
-    for (const root of document.querySelectorAll("[data-audience-builder]")) root.builder = new Builder(root);
+    const build = (within) => {
+      for (const root of within.querySelectorAll("[data-audience-builder]")) root.builder ??= new Builder(root);
+    };
+    build(document);
+    document.addEventListener("builders-added", (event) => build(event.target));
   });
 })();

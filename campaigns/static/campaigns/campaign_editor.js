@@ -1,11 +1,12 @@
-// The page on which a campaign is written: shows the fields of the chosen kind, adds and removes
-// versions, shows the scene, fills words in where one types. Without it everything is still there.
+// The page on which a campaign is written: shows the fields of the chosen kind, adds, moves and
+// removes steps and their versions, shows the scene, fills words in where one types. Without it
+// everything that exists can still be edited.
 "use strict";
 
 (() => {
   document.addEventListener("DOMContentLoaded", () => {
     const form = document.querySelector("[data-campaign-editor]");
-    if (form) [kinds, every, variants, saved, code, mistake].forEach((part) => part(form));
+    if (form) [kinds, every, chosen, steps, saved, code, mistake].forEach((part) => part(form));
   });
 
   const slug = (text) =>
@@ -31,10 +32,115 @@
     show();
   }
 
-  function variants(form) {
-    const place = form.querySelector("[data-variants]");
+  function chosen(form) {
+    // Fields that count for some choices only: the goal's interaction, the days before they return.
+    for (const [name, key] of [["goal_kind", "goal"], ["reentry", "reentry"]]) {
+      const choice = form.querySelector(`[name=${name}]`);
+      const show = () => {
+        for (const part of form.querySelectorAll(`[data-${key}]`)) {
+          part.hidden = !part.dataset[key].split(" ").includes(choice.value);
+        }
+      };
+      choice.addEventListener("change", show);
+      show();
+    }
+  }
+
+  const scripted = (within) => {
+    for (const part of within.querySelectorAll("[data-plain]")) part.hidden = true;
+    for (const part of within.querySelectorAll("[data-scripted]")) part.hidden = false;
+  };
+
+  const grown = (template, total, placeholder) => {
+    const holder = document.createElement("div");
+    holder.innerHTML = template.innerHTML.replaceAll(placeholder, placeholder.replace("__prefix__", total.value));
+    const added = holder.firstElementChild;
+    total.value = String(Number(total.value) + 1);
+    template.before(added);
+    scripted(added);
+    return added;
+  };
+
+  const gone = (part) => part.querySelector(`[data-plain] [name$=-DELETE]`);
+
+  // --- Steps -----------------------------------------------------------------------------------
+  function steps(form) {
+    const place = form.querySelector("[data-steps]");
+    const template = place.querySelector("[data-step-template]");
+    const total = form.querySelector("[name=steps-TOTAL_FORMS]");
+    const add = place.querySelector("[data-add-step]");
+    const shown = () => [...place.querySelectorAll(":scope > [data-step]:not([hidden])")];
+
+    const number = () => {
+      const places = {};
+      shown().forEach((step, n) => {
+        const order = step.querySelector("[name$=-ORDER]");
+        const before = step.dataset.number;
+        if (before && before !== String(n + 1)) places[before] = n + 1;
+        step.dataset.number = order.value = String(n + 1);
+        step.setAttribute("aria-label", `Step ${n + 1}`);
+        step.querySelector("[data-step-title]").textContent = `Step ${n + 1}`;
+        step.querySelector("[data-first]").hidden = n > 0;
+        step.querySelector("[data-later]").hidden = n === 0;
+        step.querySelector("[data-move=up]").disabled = n === 0;
+        step.querySelector("[data-move=down]").disabled = n === shown().length - 1;
+        step.querySelector("[data-remove-step]").disabled = shown().length === 1;
+      });
+      add.disabled = shown().length >= Number(place.dataset.most);
+      if (!Object.keys(places).length) return;
+      for (const each of place.querySelectorAll("[data-audience-builder]")) each.builder?.renumber(places);
+    };
+
+    const swap = (step, other, isUp) => {
+      if (isUp) other.before(step);
+      else other.after(step);
+      // Whoever is no longer the first waits as the one did that is now: else both come at once.
+      const [first, second] = shown();
+      const wait = (of, name) => of.querySelector(`[name$=-${name}]`);
+      if ([first, second].includes(step) && [first, second].includes(other) && !wait(second, "wait").value) {
+        for (const name of ["wait", "wait_unit", "local_time"]) wait(second, name).value = wait(first, name).value;
+      }
+      number();
+      step.scrollIntoView({ block: "nearest", behavior: "instant" });
+    };
+
+    scripted(place);
+    for (const step of place.querySelectorAll(":scope > [data-step]")) {
+      step.hidden = gone(step).checked;
+      variants(form, step);
+    }
+    number();
+    place.addEventListener("click", (event) => {
+      const step = event.target.closest("[data-step]");
+      const move = event.target.closest("[data-move]");
+      if (move) {
+        const isUp = move.dataset.move === "up";
+        const other = shown()[shown().indexOf(step) + (isUp ? -1 : 1)];
+        if (other) swap(step, other, isUp);
+        (move.disabled ? step.querySelector("[data-move]:not(:disabled)") : move)?.focus();
+      }
+      if (event.target.closest("[data-remove-step]")) {
+        gone(step).checked = true;
+        step.hidden = true;
+        delete step.dataset.number;
+        number();
+        add.focus();
+      }
+    });
+    add.addEventListener("click", () => {
+      const added = grown(template, total, "steps-__prefix__");
+      variants(form, added);
+      added.dispatchEvent(new CustomEvent("builders-added", { bubbles: true }));
+      number();
+      added.querySelector("[name$=-wait]").focus();
+    });
+  }
+
+  // --- Versions of a step ----------------------------------------------------------------------
+  function variants(form, step) {
+    const place = step.querySelector("[data-variants]");
     const template = place.querySelector("[data-variant-template]");
-    const total = form.querySelector("[name=variants-TOTAL_FORMS]");
+    const total = place.querySelector("[name$=-TOTAL_FORMS]");
     let typed = null;
 
     const scene = (variant) => {
@@ -46,7 +152,7 @@
 
     place.querySelectorAll("[data-variant]").forEach((variant) => {
       scene(variant);
-      variant.hidden = variant.querySelector("[name$=-DELETE]").checked;
+      variant.hidden = gone(variant).checked;
     });
     place.addEventListener("change", (event) => {
       if (event.target.name?.endsWith("-image")) scene(event.target.closest("[data-variant]"));
@@ -57,7 +163,7 @@
     place.addEventListener("click", (event) => {
       const variant = event.target.closest("[data-variant]");
       if (event.target.closest("[data-remove-variant]")) {
-        variant.querySelector("[name$=-DELETE]").checked = true;
+        gone(variant).checked = true;
         variant.hidden = true;
         place.querySelector("[data-add-variant]").focus();
       }
@@ -70,11 +176,7 @@
       }
     });
     place.querySelector("[data-add-variant]").addEventListener("click", () => {
-      const holder = document.createElement("div");
-      holder.innerHTML = template.innerHTML.replaceAll("__prefix__", total.value);
-      const added = holder.firstElementChild;
-      total.value = String(Number(total.value) + 1);
-      template.before(added);
+      const added = grown(template, total, "variants-__prefix__");
       const taken = [...place.querySelectorAll("[data-variant]:not([hidden]) select[name$=-interest]")].map((each) => each.value);
       const choice = added.querySelector("select[name$=-interest]");
       const free = [...choice.options].find((option) => option.value && !taken.includes(option.value));
@@ -86,7 +188,7 @@
 
   function mistake(form) {
     // The first field that needs another word, where it is seen and where typing goes.
-    const first = form.querySelector(".has-errors .cm-input, [data-variant] .cn-errors");
+    const first = form.querySelector(".has-errors .cm-input, [data-step]:not([hidden]) .cn-errors");
     first?.scrollIntoView({ block: "center", behavior: "instant" });
     if (first?.matches("input, select, textarea")) first.focus({ preventScroll: true });
   }

@@ -36,6 +36,10 @@ def _arbitrate(cap: ContactCap, *, now: datetime) -> int:
         "soon": now + HORIZON,
     }
     with transaction.atomic(), connection.cursor() as cursor:
+        # Two at once would lock the same rows in different orders; one is enough.
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('campaigns.arbitration'))")
+        if not cursor.fetchone()[0]:
+            return 0
         cursor.execute("SET LOCAL work_mem = '128MB'")
         cursor.execute(_ARBITRATE, asked)
         return int(cursor.fetchone()[0])
@@ -82,10 +86,6 @@ WITH rival AS MATERIALIZED (
           FROM ranked) AS counted
      WHERE is_full
         OR (%(price)s > 0 AND value <= %(price)s * (had + place - 1) AND had + place > 1)
-), locked AS (
-    SELECT id FROM campaigns_delivery
-     WHERE id IN (SELECT id FROM lost) AND state = 'planned'
-     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), written AS (
     UPDATE campaigns_delivery d
        SET state = CASE WHEN l.again_at IS NULL THEN 'objected' ELSE 'planned' END,
@@ -93,8 +93,8 @@ WITH rival AS MATERIALIZED (
                          WHEN l.is_full THEN 'cap' ELSE 'worth' END,
            due_at = greatest(l.again_at, d.due_at),
            beaten_by_id = l.to_id
-      FROM lost l JOIN locked USING (id)
-     WHERE d.id = l.id AND (l.again_at IS NULL OR d.due_at < l.again_at)
+      FROM lost l
+     WHERE d.id = l.id AND d.state = 'planned' AND (l.again_at IS NULL OR d.due_at < l.again_at)
     RETURNING d.id, l.before, l.passes_at
 ), told AS (
     INSERT INTO campaigns_objection AS o (delivery_id, cap_id, had, allowed, passes_at, at)

@@ -84,13 +84,14 @@ def repeat_interactions(*, since: datetime, until: datetime, later: timedelta) -
         shifted = {
             "id": f"id + {FIRST_ID}",
             "occurred_at": "occurred_at + %(later)s::interval",
-            "recorded_at": "recorded_at + %(later)s::interval",
+            # When it was done: a file may have told of weeks in a minute.
+            "recorded_at": "occurred_at + %(later)s::interval",
         }
         again = ", ".join(f"{shifted.get(name, name)} AS {name}" for name in names)
         cursor.execute(
             "CREATE TEMP TABLE repeated_interaction ON COMMIT DROP AS"
             f" SELECT {again} FROM public.members_interaction"
-            " WHERE recorded_at >= %(since)s AND recorded_at < %(until)s",
+            " WHERE occurred_at >= %(since)s AND occurred_at < %(until)s",
             values,
         )
         cursor.execute("CREATE INDEX ON pg_temp.repeated_interaction (member_id)")

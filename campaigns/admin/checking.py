@@ -50,7 +50,6 @@ def context(
         "ways": [{"name": str(Channel(way.channel).label), "way": way} for way in rehearsal.ways],
         "step": asked.step,
         "steps": _steps(campaign),
-        "entry": wording.entry_in_words(campaign.entry),
         "changes": versions.changes(campaign),
         "under_way": versions.under_way(campaign.replaces) if campaign.replaces else 0,
         "lacking": preflight.look(campaign, now=now),

@@ -74,7 +74,12 @@ def _line(name: str, totals: simulating.Totals) -> Line:
 
 def _member(row: dict[str, Any]) -> dict[str, Any]:
     fate = Delivery.Reason(row["reason"]).label if row["reason"] else row["state"]
-    return {**row, "fate": str(fate).replace("_", " "), "channel": Channel(row["channel"]).label}
+    return {
+        **row,
+        "fate": str(fate).replace("_", " "),
+        "channel": Channel(row["channel"]).label,
+        "due_at": row["due_at"][:16].replace("T", " "),
+    }
 
 
 def _days(text: str) -> int:

@@ -44,7 +44,6 @@ def context(campaign: Campaign, *, now: datetime) -> dict[str, Any]:
         "opened": _rate(balance.opened, balance.sent),
         "clicked": _rate(balance.clicked, balance.sent),
         "deliveries_link": address(campaign),
-        "entry": wording.entry_in_words(campaign.entry),
         "days": _days(campaign),
         "cost": costs.point_cost(campaign),
         **_lift(campaign, now=now),

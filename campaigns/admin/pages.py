@@ -61,6 +61,7 @@ class CampaignPages(Admin):
             "title": campaign.name,
             "campaign": campaign,
             "page": page,
+            "entry": wording.entry_in_words(campaign.entry),
             "tone": wording.TONES[campaign.state],
             "is_draft": campaign.state == Campaign.State.DRAFT,
             "next_version": Campaign.objects.filter(replaces=campaign).first(),

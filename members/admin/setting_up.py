@@ -37,7 +37,7 @@ class ZonedForm(forms.ModelForm):  # type: ignore[type-arg]
 class ProgrammeAdmin(OnlyRowAdmin):
     form = ZonedForm
     fieldsets = (
-        (None, {"fields": ("name", "postal_address")}),
+        (None, {"fields": ("name", "postal_address", "shop_url")}),
         ("Money, time and language", {"fields": ("currency", "time_zone", "locale", "country")}),
     )
 

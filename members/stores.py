@@ -1,4 +1,5 @@
-"""Which store is near: the nearest one within reach of the mailing address, else the home store.
+"""Which store is near: the nearest one within reach of the mailing address; where nobody knows
+where that is, the home store.
 
 Whether it has the thing in stock nobody tells us; the store is where one asks.
 """
@@ -31,6 +32,7 @@ def near(*, member_ids: Sequence[int]) -> dict[int, Near]:
 
 
 # Great-circle distances on a sphere: to half a per cent, which is less than a detour.
+# Asked of an address that is known: of nothing and one, `least` is one.
 _KM = """
     2 * 6371 * asin(least(1, sqrt(
         power(sin(radians(s.latitude::float8 - ad.latitude) / 2), 2)
@@ -44,9 +46,9 @@ SELECT m.id, found.code, found.name, found.km
  CROSS JOIN LATERAL (
        SELECT s.code, s.name, d.km
          FROM members_store s
-        CROSS JOIN LATERAL (SELECT {_KM} AS km) d
-        WHERE d.km <= %(within)s OR s.id = m.home_store_id
-        ORDER BY coalesce(d.km, 'infinity'), s.id
+        CROSS JOIN LATERAL (SELECT CASE WHEN ad.latitude IS NOT NULL THEN {_KM} END AS km) d
+        WHERE d.km <= %(within)s OR d.km IS NULL AND s.id = m.home_store_id
+        ORDER BY d.km, s.id
         LIMIT 1) found
  WHERE m.id = ANY(%(members)s)
 """

@@ -86,7 +86,7 @@ def enter(member: Member, campaign: Campaign) -> None:
     """The member does what this campaign answers."""
     entry = campaign.entry
     if entry["kind"] == "interaction":
-        said = {"sku": "PACK", "category": "daypacks", "place": "peak", "value": 8}
+        said: dict[str, Any] = {"sku": "PACK", "category": "daypacks", "place": "peak", "value": 8}
         said |= {key: entry[key] for key in said if key in entry}
         scenes.did(member, entry["interaction"], "hiking", reference=campaign.code, **said)
 

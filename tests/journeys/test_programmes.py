@@ -113,7 +113,7 @@ def test_outdoor_brand(shop: Store, mailoutbox: list[Any]) -> None:
     for region, district, day in (("CO", "Denver", 23), ("CA", "San Francisco", 16)):
         scenes.calendar("school-start", date(2027, 8, day), region=region, district=district)
     go("check-in-greeting", "launch-film", "back-to-school")
-    student = {"country": "US", "labels": ("student",)}
+    student: dict[str, Any] = {"country": "US", "labels": ("student",)}
     hiker = somebody(postal_code="80202", given_name="Hana", **student)
     climber = phone_in_hand(somebody(postal_code="94103", **student))
     Member.objects.filter(pk=climber.pk).update(preferred_channel="push")

@@ -105,11 +105,9 @@ def django_db_setup(
 # What migrations put into every new programme, and a transactional test's TRUNCATE takes out.
 FIRST_ROWS = (
     "members.migrations.0002_first_rows",
-    "members.migrations.0003_lead_scores",
     "loyalty.migrations.0002_place_box_and_first_rules",
     "campaigns.migrations.0002_policies_and_lease",
     "campaigns.migrations.0003_roles",
-    "campaigns.migrations.0004_feedback_and_channels",
 )
 
 

@@ -1,6 +1,6 @@
 """The gallery: what there is to adopt, by what it is for; one click makes a draft."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -81,6 +81,12 @@ def _shelves(templates: Iterable[Template]) -> list[dict[str, Any]]:
     ]
 
 
+def _enters(entry: Mapping[str, Any]) -> str:
+    if entry["kind"] == "local":
+        return f"On a day you choose, at {entry['local_time']} on the member's clock"
+    return wording.entry_in_words(entry)
+
+
 def _stems(code: str) -> Iterator[str]:
     """The codes of the gallery it may have been adopted from: back-to-school-2 is a second one."""
     yield code
@@ -95,9 +101,10 @@ def _card(template: Template, made: list[Campaign]) -> dict[str, Any]:
     first = template.channels[0]
     return {
         "template": template,
-        "picture": pictures[0] if pictures else "",
+        # Another one a card, or each would show the hiker who comes first.
+        "picture": pictures[len(template.code) % len(pictures)] if pictures else "",
         "icon": ICONS.get(first) or ICONS.get(template.document["entry"]["kind"], "mail"),
-        "entry": wording.entry_in_words(template.document["entry"]),
+        "entry": _enters(template.document["entry"]),
         "channels": [str(Channel(channel).label) for channel in template.channels],
         "steps": len(steps),
         "versions": max(len(step["variants"]) for step in steps),

@@ -17,7 +17,8 @@ from django.db.models.functions import ExtractDay, ExtractMonth
 
 from campaigns import entries
 from campaigns.models import Campaign, Journey
-from loyalty.models import CheckIn, Place, PurchaseLine, Tier
+from loyalty import editions
+from loyalty.models import CheckIn, Place, Purchase, PurchaseLine, Tier
 from members import consents, scoring
 from members.models import (
     Channel,
@@ -220,6 +221,22 @@ def bought_within(
     if interest:
         lines = lines.filter(Q(product__interests__slug=interest) | Q(category=interest))
     return Q(pk__in=lines.values("purchase__member_id"))
+
+
+@condition("bought_through")
+def bought_through(*, channel: str, days: int, at: datetime) -> Q:
+    """Members who bought within the last so many days this way: store, web, app."""
+    rows = Purchase.objects.filter(
+        channel=channel, occurred_at__gt=at - timedelta(days=days), occurred_at__lte=at
+    )
+    return Q(pk__in=rows.values("member_id"))
+
+
+@condition("owns_former_edition")
+def owns_former_edition(*, days: int, category: str = "", at: datetime) -> Q:
+    """Members who own an edition of a product and no later one, while the next came out within
+    the last so many days (of a category)."""
+    return Q(pk__in=editions.owners_of_former(days=days, category=category, at=at))
 
 
 @condition("not_bought_for")

@@ -76,9 +76,10 @@ def checked_in(**at: Any) -> Q:
     return Q(Exists(_since(rows)))
 
 
-def did(**what: Any) -> Q:
+def did(*also: Q, **what: Any) -> Q:
     """Journeys whose member did something since; `what` are lookups on the interaction."""
-    return Q(Exists(_since(Interaction.objects.filter(member_id=OuterRef("member_id"), **what))))
+    rows = Interaction.objects.filter(*also, member_id=OuterRef("member_id"), **what)
+    return Q(Exists(_since(rows)))
 
 
 def since() -> Least:

@@ -265,7 +265,9 @@ def missing(sources: Sequence[str], values: dict[str, Any]) -> tuple[str, ...]:
 
 def _found(values: Any, path: Sequence[str]) -> Any:
     for part in path:
-        if isinstance(values, list):
+        if isinstance(values, list) and part.isdecimal():
+            values = values[int(part)] if int(part) < len(values) else None
+        elif isinstance(values, list):
             values = {"size": len(values), "first": values[:1], "last": values[-1:]}.get(part)
         else:
             values = values.get(part) if isinstance(values, dict) else None

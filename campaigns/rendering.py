@@ -10,13 +10,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from importlib import resources
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from mjml import mjml2html
 
-from campaigns import templating, tracking
+from campaigns import particulars, templating, tracking
 from campaigns.models import Delivery, Journey, Link, Variant
 from loyalty import recommendations
 from loyalty.models import Account, Place, Product
@@ -181,7 +183,10 @@ def facts_for(deliveries: Sequence[Delivery], *, now: datetime) -> dict[int, dic
     addresses = Address.objects.in_bulk(member_ids)
     accounts = Account.objects.select_related("tier").in_bulk(member_ids)
     looked_at = recommendations.looked_at(member_ids=member_ids, at=now)
-    causes = _causes([delivery.journey for delivery in deliveries])
+    causes = _causes(deliveries)
+    more = particulars.of(
+        deliveries, skus={pk: cause.sku for pk, cause in causes.items() if cause.sku}, now=now
+    )
     occasions = {
         journey.pk: journey.occasion
         for journey in Journey.objects.filter(
@@ -201,7 +206,8 @@ def facts_for(deliveries: Sequence[Delivery], *, now: datetime) -> dict[int, dic
             for s in looked_at.get(member.pk, [])
         ]
         promise = delivery.promise
-        place, product = causes.get(delivery.journey_id, (None, None))
+        cause = causes.get(delivery.journey_id)
+        place, product = (cause.place, cause.product) if cause else (None, None)
         values[delivery.pk] = {
             "member": {
                 "given_name": member.given_name,
@@ -233,23 +239,51 @@ def facts_for(deliveries: Sequence[Delivery], *, now: datetime) -> dict[int, dic
             }
             if promise
             else {},
+            "cause": cause.values if cause else {},
+            **more.get(delivery.pk, {}),
         }
     return values
 
 
-def _causes(journeys: Sequence[Journey]) -> dict[int, tuple[Place | None, Product | None]]:
-    """The place and product of the interaction each journey answers."""
-    causes = Interaction.objects.in_bulk([j.interaction_id for j in journeys if j.interaction_id])
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """The interaction a journey answers, and the place and product it was about."""
+
+    sku: str
+    values: dict[str, Any]
+    place: Place | None
+    product: Product | None
+
+
+def _causes(deliveries: Sequence[Delivery]) -> dict[int, _Cause]:
+    """What each journey answers, by journey id."""
+    ids = [d.journey.interaction_id for d in deliveries if d.journey.interaction_id]
+    causes = Interaction.objects.select_related("kind").in_bulk(ids) if ids else {}
     if not causes:
         return {}
     rows = causes.values()
     places = {p.code: p for p in Place.objects.filter(code__in={r.place for r in rows})}
     products = {p.sku: p for p in Product.objects.filter(sku__in={r.sku for r in rows})}
     return {
-        journey.pk: (places.get(row.place or ""), products.get(row.sku or ""))
-        for journey in journeys
-        if (row := causes.get(journey.interaction_id or 0))
+        delivery.journey_id: _Cause(
+            sku=row.sku or "",
+            values={
+                "name": row.kind.name,
+                "category": row.category or "",
+                "value": _whole(row.value),
+                "date": row.occurred_at.astimezone(ZoneInfo(delivery.member.zone)).date(),
+            },
+            place=places.get(row.place or ""),
+            product=products.get(row.sku or ""),
+        )
+        for delivery in deliveries
+        if (row := causes.get(delivery.journey.interaction_id or 0))
     }
+
+
+def _whole(value: Decimal | None) -> Decimal | int | None:
+    """Points and answers are whole; money has its cents."""
+    return int(value) if value is not None and value == value.to_integral_value() else value
 
 
 @lru_cache(maxsize=1)

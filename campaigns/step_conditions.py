@@ -20,6 +20,7 @@ from campaigns.conditions import (
     condition,
 )
 from campaigns.models import Delivery, Engagement, Journey
+from loyalty import hesitations
 from members.models import Interaction, Member
 
 # What a scanner did is not the member's answer.
@@ -60,6 +61,13 @@ def bought_what_let_them_in(*, at: datetime) -> Q:
     """Members who bought the very product whose interaction began the journey."""
     sku = Interaction.objects.filter(pk=OuterRef(OuterRef("interaction_id"))).values("sku")[:1]
     return goals.bought(sku__in=sku)
+
+
+@condition("looked_at_another", registry=CONDITIONS)
+def looked_at_another(*, at: datetime) -> Q:
+    """Members who since then looked at another product than the one that began the journey."""
+    sku = Interaction.objects.filter(pk=OuterRef(OuterRef("interaction_id"))).values("sku")[:1]
+    return goals.did(~Q(sku=sku), kind__slug__in=hesitations.LOOKS, sku__isnull=False)
 
 
 @condition("checked_in_since", registry=CONDITIONS)

@@ -42,6 +42,14 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "product": ("name", "category", "price", "currency"),
     "voucher": ("code", "worth", "expires_on"),
     "products": ("name", "category", "price", "currency", "size", "first", "last"),
+    # What the member did to enter.
+    "cause": ("name", "category", "value", "date"),
+    # Read only for messages that use them: see `particulars`.
+    "suggestions": ("name", "category", "price", "currency", "reason", "size", "first", "last"),
+    "store": ("name", "distance_km"),
+    "doubt": ("reason",),
+    "edition": ("name", "category", "price", "currency", "replaces"),
+    "expiring": ("points", "date"),
 }
 TAGS = {"if", "elsif", "else", "unless", "case", "when", "for", "comment"}
 FILTERS = {
@@ -183,6 +191,12 @@ def check_subject(source: str, *, pointer: str) -> None:
     if not source.strip():
         raise Invalid("A message needs a subject.", pointer=pointer)
     check(source, pointer=pointer)
+
+
+@lru_cache(maxsize=1_024)
+def used(source: str) -> frozenset[str]:
+    """The names of the values that a template which was checked uses."""
+    return frozenset(_environment.from_string(source).analyze().globals)
 
 
 def text(source: str, values: Mapping[str, Any]) -> str:

@@ -1,9 +1,11 @@
 """What a member has, in points: the summary and the statement."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from django.db import connection
 from django.db.models import F, Q, QuerySet, Sum
 
 from loyalty import pooling, tiers
@@ -58,6 +60,13 @@ def summary(*, member: Member, at: datetime) -> Summary:
     )
 
 
+def next_expiring(*, member_ids: Sequence[int], at: datetime) -> dict[int, Expiring]:
+    """What goes first of each member's points, and on which of their days; one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT, {"members": list(member_ids), "at": at})
+        return {member_id: Expiring(points, day) for member_id, day, points in cursor.fetchall()}
+
+
 def entries(*, member: Member) -> QuerySet[Entry]:
     """The member's movements of points, with the rule behind each award."""
     return (
@@ -65,3 +74,15 @@ def entries(*, member: Member) -> QuerySet[Entry]:
         .select_related("award__rule")
         .annotate(rule_name=F("award__rule__name"))
     )
+
+
+_NEXT = """
+SELECT DISTINCT ON (m.id) m.id, local.day, sum(l.remaining)::int
+  FROM loyalty_lot l
+  JOIN members_member m ON m.id = l.account_id
+ CROSS JOIN LATERAL (SELECT (l.expires_at AT TIME ZONE m.zone)::date AS day) local
+ WHERE m.id = ANY(%(members)s) AND l.remaining > 0 AND NOT l.is_pending
+   AND l.expires_at > %(at)s
+ GROUP BY m.id, local.day
+ ORDER BY m.id, local.day
+"""

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from campaigns import files, templating
 from campaigns.admin import vocabulary, wording
+from campaigns.admin.choosing import Choosing
 from campaigns.admin.definitions import ConditionWidget
 from campaigns.admin.doing import Doing
 from campaigns.admin.editing import Editor
@@ -29,12 +30,13 @@ from config.errors import Invalid, Refusal
 
 
 @admin.register(Campaign)
-class CampaignAdmin(Looking, Foreseeing, Doing):
+class CampaignAdmin(Looking, Foreseeing, Doing, Choosing):
     list_display = ("title", "state_in_words", "enters", "held_out", "launched_at")
     list_filter = ("state", "purpose")
     search_fields = ("name__icontains", "code__istartswith")
     when_empty = "Write the first one: who, when, and what to say in a version per pursuit."
-    actions_list = ("import_file",)
+    or_when_empty = ("Choose one from the gallery", "admin:campaigns_campaign_gallery")
+    actions_list = ("gallery", "import_file")
 
     # --- Permissions --------------------------------------------------------------------------
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -54,6 +56,11 @@ class CampaignAdmin(Looking, Foreseeing, Doing):
             return path(f"<path:object_id>/{tail}", wrapped, name=f"campaigns_campaign_{name}")
 
         own = [
+            path(
+                "gallery/<slug:name>/adopt/",
+                self.admin_site.admin_view(self.adopt_view),
+                name="campaigns_campaign_adopt",
+            ),
             at("check/", self.check_view, "check"),
             at("next/", self.next_view, "next"),
             at("foresee/", self.foresee_view, "foresee"),

@@ -105,6 +105,13 @@ def campaigning(user: User, now: datetime) -> Iterator[Step]:
             icon="campaign",
             order=70,
         )
+        yield Step(
+            text="Adopt a campaign from the gallery",
+            note="Greetings, follow-ups, surveys, calls: a draft with one click.",
+            link=reverse("admin:campaigns_campaign_gallery"),
+            icon="auto_awesome_mosaic",
+            order=75,
+        )
 
 
 @adds_panels

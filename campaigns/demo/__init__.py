@@ -1,7 +1,8 @@
 """A small living programme to look at: loaded through the same rooms as a real one.
 
 Two hundred and forty members in four cities have bought, walked and browsed for half a year up to
-`now`; one newsletter has gone out, a greeting answers check-ins, and "Back to school" is scheduled.
+`now`; one newsletter has gone out, a greeting answers check-ins, "Back to school" is scheduled,
+three campaigns of the gallery are under way, and two people who were not happy wait for a call.
 The same moment and the same seed give the same programme.
 """
 
@@ -18,8 +19,7 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.db import transaction
 
-from campaigns import clock, files, launching
-from campaigns.demo import people
+from campaigns.demo import people, speaking
 from campaigns.models import Campaign
 from loyalty import baskets, behaviour, checkins, places, purchases, rewards
 from loyalty.models import (
@@ -40,7 +40,6 @@ FOLDER = Path(str(resources.files("campaigns.demo")))
 FILES = ("stores", "products", "places", "occasions")
 PASSWORD = "cairn demo 2027"  # noqa: S105 - of a programme that production refuses to load
 HISTORY = timedelta(days=180)
-NEWSLETTER_AGO = timedelta(days=9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +76,9 @@ def load(*, now: datetime) -> dict[str, int]:
     people.enrol_alex(now=now - timedelta(days=90))
     _devices(members, now=now)
     lived = _lives(members, chance, now=now)
-    _newsletter(now=now)
-    for document in json.loads((FOLDER / "campaigns.json").read_text(encoding="utf-8")):
-        files.load(document, now=now)
-        launching.launch(code=document["code"], by=None, now=now)
+    speaking.newsletter(FOLDER, now=now)
+    speaking.launch(FOLDER, now=now)
+    speaking.under_way(members, now=now)
     rewards.redeem(member=members[0], slug="ten-off", now=now)
     return {"members": len(members) + 1, **lived, "campaigns": Campaign.objects.count()}
 
@@ -279,18 +277,6 @@ def _walk(member: Member, chance: random.Random, *, now: datetime) -> int:
         now=at,
     )
     return int(judged.points > 0)
-
-
-def _newsletter(*, now: datetime) -> None:
-    """A campaign of last week: planned, held out, sent and answered."""
-    at = (now - NEWSLETTER_AGO).replace(second=0, microsecond=0)
-    text = (FOLDER / "newsletter.json").read_text(encoding="utf-8")
-    document: dict[str, Any] = json.loads(text.replace("MOMENT", at.isoformat()))
-    before = at - timedelta(hours=1)
-    files.load(document, now=before)
-    launching.launch(code=document["code"], by=None, now=before)
-    while not clock.turn(now=at).is_idle:
-        pass
 
 
 def prepare_member_sign_in() -> None:

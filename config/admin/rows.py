@@ -58,6 +58,8 @@ class Admin(ScopedForeignKeys, ModelAdmin):
 
     store_path: ClassVar[str] = ""
     when_empty: ClassVar[str] = ""
+    # Another way to begin: what it is called, and the name of its page.
+    or_when_empty: ClassVar[tuple[str, str]] = ("", "")
     change_list_template = "cairn/change_list.html"
     list_per_page = 50
     # The number of all rows costs a scan of the table and tells nothing.

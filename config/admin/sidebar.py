@@ -139,6 +139,12 @@ GROUPS: tuple[tuple[str, bool, tuple[Link, ...]], ...] = (
             Link(
                 "Campaigns", "campaigns_campaign_changelist", "campaign", "campaigns.view_campaign"
             ),
+            Link(
+                "Gallery",
+                "campaigns_campaign_gallery",
+                "auto_awesome_mosaic",
+                "campaigns.add_campaign",
+            ),
             Link("Audiences", "campaigns_audience_changelist", "groups", "campaigns.view_audience"),
             Link("Occasions", "campaigns_occasion_changelist", "event", "campaigns.view_occasion"),
             Link(

@@ -37,8 +37,8 @@ class ZonedForm(forms.ModelForm):  # type: ignore[type-arg]
 class ProgrammeAdmin(OnlyRowAdmin):
     form = ZonedForm
     fieldsets = (
-        (None, {"fields": ("name", "postal_address")}),
-        ("Messages", {"fields": ("double_opt_in", "ignored_limit")}),
+        (None, {"fields": ("name", "postal_address", "shop_url")}),
+        ("Messages", {"fields": ("double_opt_in", "ignored_limit", "launch_alone_up_to")}),
         ("Money, time and language", {"fields": ("currency", "time_zone", "locale", "country")}),
     )
 

@@ -22,6 +22,11 @@ class Programme(models.Model):
         blank=True,
         help_text="A campaign to more members takes a second person to launch; empty: never.",
     )
+    shop_url = models.URLField(
+        "web shop",
+        blank=True,
+        help_text="Where links of campaigns adopted from the gallery lead.",
+    )
     postal_address = models.CharField(
         max_length=200, blank=True, help_text="Printed at the foot of every marketing e-mail."
     )

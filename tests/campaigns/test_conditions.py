@@ -12,6 +12,7 @@ import pytest
 from campaigns import audiences, triggers
 from campaigns.conditions import REGISTRY
 from campaigns.models import Journey
+from loyalty import returns
 from loyalty.models import Account, CheckIn
 from members import interests, joining
 from members.models import Member
@@ -307,6 +308,73 @@ def in_campaign(inside: Member, outside: Member) -> dict[str, Any]:
             zone="UTC",
         )
     return {"campaign": "film", "days": 7}
+
+
+@case
+def bought_through(inside: Member, outside: Member) -> dict[str, Any]:
+    factories.buy(inside, 20, channel="store", store=factories.store())
+    factories.buy(outside, 20, channel="web")
+    return {"channel": "store", "days": 1}
+
+
+@case
+def bought_through__days(inside: Member, outside: Member) -> dict[str, Any]:
+    factories.buy(inside, 20, occurred_at=NOW - 2 * DAY + SECOND)
+    factories.buy(outside, 20, occurred_at=NOW - 2 * DAY)
+    return {"channel": "web", "days": 2}
+
+
+def edition(sku: str, *, days_ago: int, family: str = "boot", category: str = "boots") -> None:
+    factories.product(
+        sku, family=family, category=category, released_on=NOW.date() - days_ago * DAY
+    )
+
+
+def owns(member: Member, *skus: str) -> None:
+    for sku in skus:
+        factories.buy(member, factories.line(50, sku=sku))
+
+
+@case
+def owns_former_edition(inside: Member, outside: Member) -> dict[str, Any]:
+    edition("old", days_ago=900)
+    edition("new", days_ago=3)
+    owns(inside, "old")
+    owns(outside, "old", "new")
+    return {"days": 4}
+
+
+@case
+def owns_former_edition__days(inside: Member, outside: Member) -> dict[str, Any]:
+    for family, days_ago in (("boot", 3), ("pack", 4), ("tent", -1)):
+        edition(f"{family}-1", days_ago=900, family=family)
+        edition(f"{family}-2", days_ago=days_ago, family=family)
+    owns(inside, "boot-1")
+    owns(outside, "pack-1", "tent-1")
+    return {"days": 4}
+
+
+@case
+def owns_former_edition__category(inside: Member, outside: Member) -> dict[str, Any]:
+    for family, category in (("boot", "boots"), ("pack", "packs")):
+        edition(f"{family}-1", days_ago=900, family=family, category=category)
+        edition(f"{family}-2", days_ago=3, family=family, category=category)
+    owns(inside, "boot-1")
+    owns(outside, "pack-1")
+    return {"days": 4, "category": "boots"}
+
+
+@case
+def owns_former_edition__given_back(inside: Member, outside: Member) -> dict[str, Any]:
+    edition("old", days_ago=900)
+    edition("new", days_ago=3)
+    for member in (inside, outside):
+        factories.buy(member, factories.line(50, sku="old"), reference=f"r-{member.pk}")
+    back = [returns.ReturnedLine("old", 1)]
+    returns.take_back(
+        purchase_reference=f"r-{outside.pk}", reference="b", lines=back, occurred_at=NOW, now=NOW
+    )
+    return {"days": 4}
 
 
 @case

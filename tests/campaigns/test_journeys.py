@@ -167,6 +167,27 @@ def test_condition_of_the_first_step_is_asked_at_the_last_gate() -> None:
     assert got(other) == [(1, "sent", "")]
 
 
+def test_step_for_who_changed_their_mind_asks_for_another_product() -> None:
+    again, another, nothing = factories.members(3)
+    factories.campaign(
+        "hesitating",
+        entry={"kind": "interaction", "interaction": "hesitated"},
+        steps=[step(), step(wait={"days": 1}, **{"if": {"condition": "looked_at_another"}})],
+        is_live=True,
+    )
+    for member in (again, another, nothing):
+        scenes.did(member, "view", sku="MINI", at=NOW - DAY)
+        scenes.did(member, "hesitated", sku="PHONE")
+    scenes.turn(NOW)
+    scenes.did(again, "view", sku="PHONE", at=DUE)
+    scenes.did(another, "add-to-basket", sku="MINI", at=DUE)
+    scenes.did(nothing, "view", category="stores", at=DUE)
+    scenes.turn(NOW + DAY)
+    assert [got(member)[1][1:] for member in (again, another, nothing)] == [
+        ("objected", "condition"), ("sent", ""), ("objected", "condition"),
+    ]  # fmt: skip
+
+
 def test_held_out_member_goes_through_the_steps_and_gets_none() -> None:
     member = factories.member()
     drip(step(wait={"days": 1}))

@@ -86,7 +86,8 @@ def test_template_says_what_it_means(source: str, said: str) -> None:
 def test_every_value_offered_can_be_used() -> None:
     for name, fields in templating.VARIABLES.items():
         for field in fields:
-            where = f"[0].{field}" if name == "products" and field in PACK else f".{field}"
+            is_listed = "first" in fields and field not in {"size", "first", "last"}
+            where = f"[0].{field}" if is_listed else f".{field}"
             templating.check(f"{{{{ {name}{where} }}}}", pointer="/body")
 
 

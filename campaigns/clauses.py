@@ -14,7 +14,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
-from campaigns.conditions import EVERYBODY, Condition, Names, OneOf, Parameter
+from campaigns.registry import EVERYBODY, Condition, Names, OneOf, Parameter
 from config.errors import Invalid
 
 MOST_CLAUSES = 200

@@ -4,19 +4,18 @@ A condition is one function from its parameters to a Q over members; the validat
 form and the explanation are read off its signature and docstring. To add one, write it here.
 """
 
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from functools import partial
+from typing import Annotated, Any
 
 from django.db import models
 from django.db.models import F, Func, IntegerField, Q, Sum, Value
 from django.db.models.functions import ExtractDay, ExtractMonth
 
-from campaigns import entries
+from campaigns import entries, registry
 from campaigns.models import Campaign, Journey
+from campaigns.registry import EVERYBODY, Condition, Names, OneOf
 from loyalty import editions
 from loyalty.models import CheckIn, Place, Purchase, PurchaseLine, Tier
 from members import consents, scoring
@@ -34,44 +33,7 @@ from members.models import (
     Store,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """A parameter that names a row: which model, by which field."""
-
-    model: type[models.Model]
-    field: str = "slug"
-
-
-@dataclass(frozen=True, slots=True)
-class OneOf:
-    """A parameter that is one of a few words."""
-
-    words: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    name: str
-    type: type
-    is_required: bool
-    allows: Names | OneOf | None
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A registered condition, as the doors show it."""
-
-    name: str
-    summary: str
-    parameters: tuple[Parameter, ...]
-    build: Callable[..., Q]
-
-
 REGISTRY: dict[str, Condition] = {}
-# Not Q(): an empty one is dropped where any of several conditions would do.
-EVERYBODY = Q(pk__isnull=False)
-
 AnInterest = Annotated[str, Names(Interest)]
 AStore = Annotated[str, Names(Store, "code")]
 APlace = Annotated[str, Names(Place, "code")]
@@ -83,30 +45,7 @@ AChannel = Annotated[str, OneOf(tuple(Channel.values))]
 APurpose = Annotated[str, OneOf(tuple(Purpose.values))]
 AStage = Annotated[str, OneOf(tuple(Member.Stage.values))]
 
-
-def condition(
-    name: str, *, registry: dict[str, Condition] = REGISTRY
-) -> Callable[[Callable[..., Q]], Callable[..., Q]]:
-    """Register a condition under the name that files and pages use."""
-
-    def register(build: Callable[..., Q]) -> Callable[..., Q]:
-        hints = get_type_hints(build, include_extras=True)
-        parameters = []
-        for parameter in inspect.signature(build).parameters.values():
-            if parameter.name == "at":
-                continue
-            hint = hints[parameter.name]
-            allows = None
-            if get_origin(hint) is Annotated:
-                hint, allows = get_args(hint)[:2]
-            parameters.append(
-                Parameter(parameter.name, hint, parameter.default is parameter.empty, allows)
-            )
-        summary = inspect.cleandoc(build.__doc__ or "").split("\n\n")[0].replace("\n", " ")
-        registry[name] = Condition(name, summary, tuple(parameters), build)
-        return build
-
-    return register
+condition = partial(registry.condition, registry=REGISTRY)
 
 
 @condition("consents_to")

@@ -13,7 +13,7 @@ import structlog
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 
-from campaigns import audiences, entries, planning_sql, waits
+from campaigns import audiences, entrants, entries, planning_sql, waits
 from campaigns.models import Campaign, OccasionArea, Step
 from members.models import Member
 
@@ -86,7 +86,7 @@ def plan_interactions(
     transaction: who may enter only once in so many days is looked up under the campaign's lock."""
     if campaign.reentry_days:
         Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
-    candidates = planning_sql.interaction_candidates(
+    candidates = entrants.interaction(
         interaction_ids=interaction_ids, delay_minutes=campaign.entry.get("delay_minutes", 0)
     )
     return _execute(campaign, candidates, now=now)
@@ -102,16 +102,14 @@ def _plan_between(
         if not moments:
             return NOTHING
         if entry["kind"] == "member_date":
-            return _execute(
-                campaign, planning_sql.anniversary_candidates(entry["date"], moments), now=now
-            )
-        return _execute(campaign, planning_sql.zone_candidates(moments), now=now)
+            return _execute(campaign, entrants.anniversary(entry["date"], moments), now=now)
+        return _execute(campaign, entrants.zone(moments), now=now)
     areas = OccasionArea.objects.filter(slug=entry["occasion"])
     days = list(areas.order_by().values_list("date", flat=True).distinct())
     total = NOTHING
     moments = entries.moments(entry, after=after, until=until, zones=zones, days=days)
     for year in sorted({moment.occurrence for moment in moments}):
-        candidates = planning_sql.occasion_candidates(
+        candidates = entrants.occasion(
             slug=entry["occasion"],
             year=int(year),
             moments=[moment for moment in moments if moment.occurrence == year],
@@ -120,7 +118,7 @@ def _plan_between(
     for season in _seasons_ending(campaign, days, after=after, until=until):
         total += _execute(
             campaign,
-            planning_sql.dateless_candidates(slug=entry["occasion"], year=season, due_at=until),
+            entrants.dateless(slug=entry["occasion"], year=season, due_at=until),
             now=now,
         )
     return total
@@ -138,7 +136,7 @@ def _seasons_ending(
     ]
 
 
-def _execute(campaign: Campaign, candidates: planning_sql.Sql, *, now: datetime) -> Planned:
+def _execute(campaign: Campaign, candidates: entrants.Sql, *, now: datetime) -> Planned:
     members = audiences.members(campaign.audience.definition, at=now).order_by()
     try:
         audience, values = members.values("pk", "zone").query.sql_with_params()
@@ -150,7 +148,7 @@ def _execute(campaign: Campaign, candidates: planning_sql.Sql, *, now: datetime)
     following = after(rest[0] if rest else None, since=since)
     entered = planning_sql.entering(
         campaign,
-        audience=planning_sql.Sql(audience, values),
+        audience=entrants.Sql(audience, values),
         candidates=candidates,
         following=following,
         now=now,
@@ -175,7 +173,7 @@ def after(step: Step | None, *, since: tuple[datetime, datetime]) -> planning_sq
 
 
 def execute(
-    *, step: Step, entered: planning_sql.Sql, following: planning_sql.Following, now: datetime
+    *, step: Step, entered: entrants.Sql, following: planning_sql.Following, now: datetime
 ) -> Planned:
     """Plan a step for the journeys of `entered`."""
     statement = planning_sql.statement(step=step, entered=entered, following=following, now=now)

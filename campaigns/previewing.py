@@ -16,10 +16,10 @@ from liquid import Environment
 
 from campaigns import (
     audiences,
+    entrants,
     entries,
     gifts,
     images,
-    planning_sql,
     rendering,
     templating,
     waits,
@@ -208,15 +208,15 @@ def _picture(variant: Variant, member: Member) -> bytes:
     )
 
 
-def _candidates(entry: dict[str, Any], moments: Sequence[entries.Moment]) -> list[planning_sql.Sql]:
+def _candidates(entry: dict[str, Any], moments: Sequence[entries.Moment]) -> list[entrants.Sql]:
     if not moments:
         return []
     if entry["kind"] == "member_date":
-        return [planning_sql.anniversary_candidates(entry["date"], moments)]
+        return [entrants.anniversary(entry["date"], moments)]
     if entry["kind"] != "occasion":
-        return [planning_sql.zone_candidates(moments[:1])]
+        return [entrants.zone(moments[:1])]
     return [
-        planning_sql.occasion_candidates(
+        entrants.occasion(
             slug=entry["occasion"],
             year=int(year),
             moments=[moment for moment in moments if moment.occurrence == year],
@@ -225,7 +225,7 @@ def _candidates(entry: dict[str, Any], moments: Sequence[entries.Moment]) -> lis
     ]
 
 
-def _entering(candidates: planning_sql.Sql, *, member: Member) -> list[tuple[datetime, int | None]]:
+def _entering(candidates: entrants.Sql, *, member: Member) -> list[tuple[datetime, int | None]]:
     """(due_at, occasion) of this member among planning's own candidates."""
     with connection.cursor() as cursor:
         cursor.execute(

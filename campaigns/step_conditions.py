@@ -16,10 +16,9 @@ from campaigns.conditions import (
     AKind,
     AnInterest,
     APlace,
-    Condition,
-    condition,
 )
 from campaigns.models import Delivery, Engagement, Journey
+from campaigns.registry import Condition, condition
 from loyalty import hesitations
 from members.models import Interaction, Member
 

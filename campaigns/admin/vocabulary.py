@@ -6,8 +6,8 @@ from typing import Any
 from django.db.models import Model, Q
 
 from campaigns import audiences, clauses, step_conditions
-from campaigns.conditions import Condition, Names, OneOf, Parameter
 from campaigns.models import Audience
+from campaigns.registry import Condition, Names, OneOf, Parameter
 
 # Up to here a page carries every name; above, it asks while one types.
 MOST_CHOICES = 100

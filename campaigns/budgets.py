@@ -42,6 +42,8 @@ class Purses:
 
     def lacks(self, delivery: Delivery, *, channel: str) -> bool:
         """Whether the campaign's budget has nothing left for this message, today or at all."""
+        if delivery.is_charged:
+            return False
         return self._is_spent(delivery, channel) or self._is_spent_today(delivery)
 
     def free_again_at(self, delivery: Delivery, *, channel: str) -> datetime | None:
@@ -54,7 +56,7 @@ class Purses:
     def take(self, delivery: Delivery, *, channel: str) -> None:
         """Count a message that goes out."""
         row = self._today.get(delivery.campaign_id)
-        if row is not None:
+        if row is not None and not delivery.is_charged:
             price = self._prices.get(channel, Decimal(0))
             self._sends[row.campaign_id] += 1
             self._money[row.campaign_id] += price

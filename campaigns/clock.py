@@ -6,7 +6,7 @@ Beat and its workers run the same verbs piecemeal; `tick` runs them in the foreg
 from dataclasses import dataclass
 from datetime import datetime
 
-from campaigns import arbitration, journeys, planning, sending, tasks_for_people, triggers
+from campaigns import arbitration, gifts, journeys, planning, sending, tasks_for_people, triggers
 from loyalty import sweeping
 from members import announcing, confirmations, geocoding
 
@@ -27,6 +27,7 @@ TALK: dict[str, sweeping.Sweep] = {
     "calls withdrawn": tasks_for_people.withdraw,
     "announced": lambda *, now: announcing.deliver(now=now).claimed,
     "announcements dropped": lambda *, now: announcing.forget(now=now),
+    "vouchers taken back": gifts.take_back,
     "finished": sending.finish,
 }
 

@@ -108,6 +108,8 @@ def _budget(said: object) -> dict[str, Any]:
     }
     if "money" in said:
         found["money"] = _money(said, "money", "/budget")
+        if found["money"] is None:
+            raise Invalid("'money' is an amount such as \"250.00\".", pointer="/budget/money")
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
-from campaigns import documents, launching, waits
+from campaigns import documents, soundness, waits
 from campaigns.models import Audience, Campaign, Step, Variant
 from config.errors import Invalid, Refusal
 from loyalty.models import Reward
@@ -44,6 +44,11 @@ def load(document: object, *, now: datetime) -> str:
         if launched is not None:
             if launched.state == Campaign.State.FINISHED:
                 raise AlreadyLaunched(f"'{code}' is finished; load the change under another code.")
+            if said["purpose"] != launched.purpose:
+                raise Invalid(
+                    "What members agreed to get does not change on the way: give it another code.",
+                    pointer="/purpose",
+                )
             code = f"{launched.code[:50]}.{launched.pk}"  # No code of a file has a point.
         saved = Audience.objects.filter(code=code).first()
         if saved is not None and (campaign is None or campaign.audience_id != saved.pk):
@@ -63,7 +68,7 @@ def load(document: object, *, now: datetime) -> str:
         Campaign.objects.filter(pk=campaign.pk).update(asked_at=None, asked_by=None)
         campaign.steps.all().delete()
         _write_steps(campaign, said["steps"])
-        launching.check(campaign, now=now)
+        soundness.check(campaign, now=now)
     return "loaded"
 
 

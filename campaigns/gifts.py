@@ -6,11 +6,18 @@ in the transaction that clears the message to go. What is tried again carries th
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.db import connection
 
 from campaigns.models import Delivery, Gift
 from campaigns.models.gift import Promise
 from loyalty import vouchers
 from loyalty.models.voucher import in_words
+from members.models import Programme
+
+# A message is decided long before.
+REMEMBERED = timedelta(days=100)
 
 
 def promise(deliveries: Sequence[Delivery], *, now: datetime) -> None:
@@ -18,6 +25,7 @@ def promise(deliveries: Sequence[Delivery], *, now: datetime) -> None:
     giving = [delivery for delivery in deliveries if delivery.step.gift is not None]
     if not giving:
         return
+    zone = ZoneInfo(Programme.objects.get().time_zone)
     made = Gift.objects.filter(delivery__in=[d.pk for d in giving]).select_related("voucher")
     kept = {gift.delivery_id: gift.voucher for gift in made}
     for delivery in giving:
@@ -30,9 +38,16 @@ def promise(deliveries: Sequence[Delivery], *, now: datetime) -> None:
             seed=seed,
             code=vouchers.code_of_seed(seed),
             worth=in_words(reward),
-            expires_on=expires_at.date(),
+            expires_on=expires_at.astimezone(zone).date(),
             is_new=voucher is None,
         )
+
+
+def take_back(*, now: datetime) -> int:
+    """Cancel the unused vouchers of messages that never went out; returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE_BACK, {"now": now, "since": now - REMEMBERED})
+        return int(cursor.rowcount)
 
 
 def give(cleared: Sequence[Delivery], *, now: datetime) -> None:
@@ -48,3 +63,13 @@ def give(cleared: Sequence[Delivery], *, now: datetime) -> None:
         Gift(delivery=delivery, voucher=voucher)
         for delivery, voucher in zip(due, made, strict=True)
     )
+
+
+_TAKE_BACK = """
+UPDATE loyalty_voucher v
+   SET cancelled_at = %(now)s
+  FROM campaigns_gift g JOIN campaigns_delivery d ON d.id = g.delivery_id
+ WHERE v.id = g.voucher_id AND v.issued_at > %(since)s
+   AND v.cancelled_at IS NULL AND v.used = 0 AND v.held = 0
+   AND d.state IN ('failed', 'objected', 'expired')
+"""

@@ -17,6 +17,7 @@ from members.models import Interaction
 KINDS = ("purchase", "visit", "check_in", "interaction")
 NEEDS = {"interaction": "interaction"}
 KEYS = {"kind", "within_days", "interaction"}
+DAYS = 14
 # Clocks of tills and phones differ by so much.
 SKEW = timedelta(minutes=5)
 NEVER = Q(pk__in=[])
@@ -37,12 +38,13 @@ def check(goal: object, *, kinds: set[str], pointer: str = "/goal") -> None:
             "A goal of kind 'interaction', and only such a one, names an interaction.",
             pointer=f"{pointer}/interaction",
         )
-    if kind == "interaction" and goal["interaction"] not in kinds:
+    named = goal.get("interaction")
+    if kind == "interaction" and (not isinstance(named, str) or named not in kinds):
         raise Invalid(
-            f"There is no interaction '{str(goal['interaction'])[:60]}'.",
+            f"There is no interaction '{str(named)[:60]}'.",
             pointer=f"{pointer}/interaction",
         )
-    days = goal.get("within_days", 14)
+    days = goal.get("within_days", DAYS)
     if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= 365:
         raise Invalid("'within_days' lies between 1 and 365.", pointer=f"{pointer}/within_days")
 

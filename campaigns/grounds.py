@@ -110,7 +110,7 @@ def place(delivery: Delivery) -> StepPlace | None:
     before = earlier.order_by("-step__position", "-sent_at").first()
     return StepPlace(
         number,
-        Step.objects.filter(campaign=delivery.campaign_id).count(),
+        Step.every.filter(campaign=delivery.campaign_id, version=delivery.step.version).count(),
         (before.sent_at or before.due_at) if before else None,
         before.state if before else "",
     )

@@ -1,26 +1,23 @@
 """Launching, pausing and resuming: the same checks from the admin, the shell and a file."""
 
+import hashlib
+import json
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 
 from campaigns import (
     audiences,
-    entries,
-    goals,
-    images,
+    files,
     planning,
     rendering,
-    step_conditions,
+    soundness,
     versions,
 )
-from campaigns.channels import CARRIERS
-from campaigns.models import Campaign, Link, Occasion, Step
+from campaigns.models import Campaign, Link
 from campaigns.tracking import is_web_address
 from config.errors import Invalid, NotFound, Refusal
-from loyalty.models import Place
-from members.models import InteractionKind, Interest, Programme, User
+from members.models import Programme, User
 
 
 class NotLaunchable(Refusal):
@@ -28,21 +25,6 @@ class NotLaunchable(Refusal):
 
     code = "campaign_state"
     status = 409
-
-
-def check(campaign: Campaign, *, now: datetime) -> None:
-    """Refuse a campaign that could not be carried out; `Invalid` names the place."""
-    entries.check(campaign.entry)
-    _check_names(campaign.entry)
-    if entries.is_over(campaign.entry, now=now):
-        raise Invalid("This moment has passed.", pointer="/entry")
-    audiences.check(campaign.audience.definition)
-    goals.check(campaign.goal, kinds=set(InteractionKind.objects.values_list("slug", flat=True)))
-    steps = list(campaign.steps.prefetch_related("variants"))
-    if not steps:
-        raise Invalid("A campaign has at least one step.", pointer="/steps")
-    for number, step in enumerate(steps):
-        _check_step(step, pointer=f"/steps/{number}")
 
 
 def launch(*, code: str, by: User | None, now: datetime) -> Campaign:
@@ -57,12 +39,12 @@ def launch(*, code: str, by: User | None, now: datetime) -> Campaign:
         draft = campaign
         if campaign.state != Campaign.State.DRAFT:
             draft = _next_version(campaign)
-        check(draft, now=now)
+        soundness.check(draft, now=now)
         _check_order(draft)
         if _takes_two(draft, now=now) and not _is_second(draft, by=by, now=now):
             return draft
         if draft.pk != campaign.pk:
-            versions.adopt(campaign, draft)
+            versions.adopt(campaign, draft, now=now)
         else:
             campaign.state = Campaign.State.LIVE
             campaign.launched_at, campaign.launched_by = now, by
@@ -75,6 +57,8 @@ def launch(*, code: str, by: User | None, now: datetime) -> Campaign:
 
 
 def _next_version(campaign: Campaign) -> Campaign:
+    if campaign.state == Campaign.State.FINISHED:
+        raise NotLaunchable(f"'{campaign.code}' is finished: launch its draft under another code.")
     draft = Campaign.objects.select_for_update().filter(replaces=campaign).first()
     if draft is None:
         raise NotLaunchable(
@@ -94,9 +78,10 @@ def _takes_two(draft: Campaign, *, now: datetime) -> bool:
 def _is_second(draft: Campaign, *, by: User | None, now: datetime) -> bool:
     """Whether somebody else asked for this launch before, of the draft as it stands; if nobody
     did, this is asking."""
-    if draft.asked_at is None:
-        draft.asked_at, draft.asked_by = now, by
-        draft.save(update_fields=["asked_at", "asked_by"])
+    said = hashlib.sha256(json.dumps(files.export(draft), default=str).encode()).hexdigest()
+    if draft.asked_at is None or draft.asked_for != said:
+        draft.asked_at, draft.asked_by, draft.asked_for = now, by, said
+        draft.save(update_fields=["asked_at", "asked_by", "asked_for"])
         return False
     if draft.asked_by == by:
         raise NotLaunchable("This many members take a second person: somebody else launches it.")
@@ -164,55 +149,6 @@ def _locked(code: str) -> Campaign:
     if campaign is None:
         raise NotFound(f"There is no campaign '{code}'.")
     return campaign
-
-
-def _check_names(entry: dict[str, Any]) -> None:
-    if (
-        entry["kind"] == "occasion"
-        and not Occasion.objects.filter(occasion=entry["occasion"]).exists()
-    ):
-        raise Invalid(
-            f"No dates are known for the occasion '{entry['occasion']}'; load them first.",
-            pointer="/entry/occasion",
-        )
-    if (
-        entry["kind"] == entries.TRIGGERED
-        and not InteractionKind.objects.filter(slug=entry["interaction"]).exists()
-    ):
-        raise Invalid(
-            f"There is no interaction '{entry['interaction']}'.", pointer="/entry/interaction"
-        )
-    if "place" in entry and not Place.objects.filter(code=entry["place"]).exists():
-        raise Invalid(f"There is no place '{entry['place']}'.", pointer="/entry/place")
-    if "interest" in entry and not Interest.objects.filter(slug=entry["interest"]).exists():
-        raise Invalid(f"There is no interest '{entry['interest']}'.", pointer="/entry/interest")
-
-
-def _check_step(step: Step, *, pointer: str) -> None:
-    if step.condition:
-        step_conditions.LANGUAGE.check(step.condition, pointer=f"{pointer}/if")
-    if not step.channels:
-        raise Invalid("A step names at least one channel.", pointer=f"{pointer}/channels")
-    for number, channel in enumerate(step.channels):
-        if channel not in CARRIERS:
-            raise Invalid(
-                f"'{channel}' cannot send yet; there are: {', '.join(CARRIERS)}.",
-                pointer=f"{pointer}/channels/{number}",
-            )
-    variants = list(step.variants.all())
-    if not any(variant.interest_id is None for variant in variants):
-        raise Invalid(
-            "A step needs a default variant, for members who love something else.",
-            pointer=f"{pointer}/variants",
-        )
-    for number, variant in enumerate(variants):
-        where = f"{pointer}/variants/{number}"
-        rendering.check(subject=variant.subject, body=variant.body, pointer=where)
-        if variant.image and variant.image not in images.SCENES:
-            raise Invalid(
-                f"There is no picture '{variant.image}'; there are: {', '.join(images.SCENES)}.",
-                pointer=f"{where}/image",
-            )
 
 
 def _write_links(campaign: Campaign) -> None:

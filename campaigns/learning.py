@@ -7,12 +7,13 @@ that what was learned can be checked by whoever doubts it.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
 
 from django.db import connection
 
-from campaigns import odds
-from campaigns.models import Step, TrackRecord, Variant
+from campaigns import goals, odds
+from campaigns.models import Campaign, Journey, Step, TrackRecord, Variant
 from members.models import Interest
 
 
@@ -44,9 +45,27 @@ class Record:
 
 def fold(*, now: datetime) -> int:
     """Write the track records of live campaigns anew; returns how many changed."""
+    _note_goals(now=now)
     with connection.cursor() as cursor:
         cursor.execute(_FOLD, {"now": now})
         return int(cursor.rowcount)
+
+
+def _note_goals(*, now: datetime) -> None:
+    """Note who reached the goal within its days on a journey that has no step to come: the others
+    are asked when their next step is due."""
+    for campaign in Campaign.objects.filter(state=Campaign.State.LIVE).exclude(goal={}):
+        days = timedelta(days=int(campaign.goal.get("within_days", goals.DAYS)))
+        rows = Journey.objects.filter(
+            campaign=campaign, goal_at=None, next_step=None, due_at__gt=now - days, due_at__lte=now
+        )
+        rows.filter(goals.reached(campaign.goal)).update(goal_at=now)
+
+
+@lru_cache(maxsize=512)
+def _odds(records: tuple[tuple[int, tuple[int, int]], ...], seed: int) -> dict[int, float]:
+    """Records change once a night; the draws are the same for the same ones."""
+    return odds.of_versions(dict(records), seed=seed)
 
 
 def chances(step: Step, *, variants: Iterable[int]) -> dict[int, float]:
@@ -65,7 +84,7 @@ def versions(step: Step) -> list[Odds]:
     variants = sorted(step.variants.values_list("pk", flat=True))
     found = []
     for context, known in sorted(_known(step).items()):
-        likely = odds.of_versions({pk: known.get(pk, (0, 0)) for pk in variants}, seed=step.pk)
+        likely = _odds(tuple((pk, known.get(pk, (0, 0))) for pk in variants), step.pk)
         low = 0.0
         for number, pk in enumerate(variants):
             high = 1.0 if number == len(variants) - 1 else low + likely[pk]

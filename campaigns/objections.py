@@ -100,18 +100,23 @@ def _judge_one(
     if until is not None:
         _wait(delivery, until, gate, else_=Delivery.Reason.QUIET_HOURS)
         return
-    _make_room(delivery, member, channel, room, gate)
-
-
-def _make_room(delivery: Delivery, member: Member, channel: str, room: "_Room", gate: Gate) -> None:
-    """Take what budget, cap and, for a call, desk still allow; or say which of them does not."""
     if room.purses.lacks(delivery, channel=channel):
         until = room.purses.free_again_at(delivery, channel=channel)
+        if until is not None:
+            # A new day begins at night.
+            until = (
+                _quiet_until(member, quiet, channel=channel, purpose=purpose, now=until) or until
+            )
         if until is not None and until < delivery.expires_at:
             gate.postponed[delivery.pk] = until
         else:
             gate.objected[delivery.pk] = (Delivery.Reason.BUDGET, None)
         return
+    _make_room(delivery, member, channel, room, gate)
+
+
+def _make_room(delivery: Delivery, member: Member, channel: str, room: "_Room", gate: Gate) -> None:
+    """Take what a cap and, for a call, a desk still allow; or say which of them does not."""
     desk = room.seats.desk(member) if channel == Channel.PEOPLE else None
     if channel == Channel.PEOPLE and desk is None:
         gate.objected[delivery.pk] = (Delivery.Reason.DESK, None)

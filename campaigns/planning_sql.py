@@ -9,9 +9,10 @@
 Values are always bound; only names of this file and of registered channels are spliced in.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from campaigns import holdouts, learning, waits
 from campaigns.entrants import Sql
@@ -76,7 +77,8 @@ def entering(
               FROM candidate c {within}
              ORDER BY member_id{", due_at" if again else ""}
             ON CONFLICT (campaign_id, occurrence, member_id) DO NOTHING
-            RETURNING id, member_id, is_held_out, due_at, occasion_id, true AS is_wanted
+            RETURNING id, member_id, is_held_out, due_at, true AS is_wanted,
+                      {_dated(campaign.entry, "occasion_id")} AS has_date
         )""",
         [
             *audience.values,
@@ -88,9 +90,20 @@ def entering(
     )  # fmt: skip
 
 
-def advancing(*, ids: Sequence[int], wanted: Sequence[int], following: Following) -> Sql:
+def _dated(entry: Mapping[str, Any], occasion: str) -> str:
+    """Whether a journey has the date it is about: by an occasion there may be none."""
+    return f"{occasion} IS NOT NULL" if entry["kind"] == "occasion" else "true"
+
+
+def advancing(
+    *,
+    ids: Sequence[int],
+    wanted: Sequence[int],
+    entry: Mapping[str, Any],
+    following: Following,
+) -> Sql:
     """The part that moves journeys on from the step they wait for; `wanted` are those of which
-    the step's condition is true."""
+    the step's condition is true, `entry` is how they came in."""
     queued = following.queued(since="c.next_at")
     return Sql(
         f"""
@@ -99,8 +112,8 @@ def advancing(*, ids: Sequence[int], wanted: Sequence[int], following: Following
                SET (next_step_id, next_at) = (SELECT {queued.text})
               FROM campaigns_journey c
              WHERE j.id = c.id AND j.id = ANY(%s)
-            RETURNING j.id, j.member_id, j.is_held_out, c.next_at AS due_at, j.occasion_id,
-                      j.id = ANY(%s) AS is_wanted
+            RETURNING j.id, j.member_id, j.is_held_out, c.next_at AS due_at,
+                      j.id = ANY(%s) AS is_wanted, {_dated(entry, "j.occasion_id")} AS has_date
         )""",
         [*queued.values, list(ids), list(wanted)],
     )
@@ -202,7 +215,6 @@ def worths(step: Step, variants: Iterable[int]) -> dict[int, float]:
 
 def _channel_parts(campaign: Campaign, step: Step) -> Sql:
     """Which channel each journey uses, and the reason when it can use none."""
-    dateless = "occasion_id IS NULL" if campaign.entry["kind"] == "occasion" else "false"
     channels = [Channel(channel).value for channel in step.channels]
     able = {c: f"({c}_allowed AND {c}_reachable)" for c in channels}
     # OFFSET 0: without it each question is asked again wherever its answer is used.
@@ -213,10 +225,10 @@ def _channel_parts(campaign: Campaign, step: Step) -> Sql:
     )
     head = f"""
         SELECT journey_id, member_id, is_held_out, due_at, {{channel}} AS channel,
-               CASE WHEN {dateless} THEN 'no_date' WHEN NOT is_wanted THEN 'condition'
+               CASE WHEN NOT has_date THEN 'no_date' WHEN NOT is_wanted THEN 'condition'
                     WHEN NOT wants_topic THEN 'topic' WHEN {{able}} THEN ''
                     WHEN {{allowed}} THEN 'address' ELSE 'consent' END AS reason
-          FROM (SELECT e.id AS journey_id, e.member_id, e.is_held_out, e.due_at, e.occasion_id,
+          FROM (SELECT e.id AS journey_id, e.member_id, e.is_held_out, e.due_at, e.has_date,
                        e.is_wanted, {wanted_sql(topic_id=campaign.topic_id)} AS wants_topic,
                        m.preferred_channel, {ways}
                   FROM entered e JOIN members_member m ON m.id = e.member_id OFFSET 0) AS way

@@ -46,14 +46,17 @@ def journeys(campaign: Campaign) -> Journeys:
 
 
 def stages(campaign: Campaign) -> list[Stage]:
-    """Every step of a campaign in order."""
+    """Every step of a campaign in order, and before them those of former versions that somebody
+    got."""
     states: dict[int, dict[str, int]] = {}
     rows = Delivery.objects.filter(campaign=campaign).order_by().values_list("step", "state")
     for step, state, count in rows.annotate(n=Count("pk")):
         states.setdefault(step, {})[state] = count
     answers = _answers(campaign)
     found = []
-    for step in campaign.steps.all():
+    for step in Step.every.filter(campaign=campaign).order_by("version", "position"):
+        if step.version != campaign.version and step.pk not in states:
+            continue
         tally = Tally(**parts(states.get(step.pk, {})), **answers.get(step.pk, _NONE))
         is_learned = step.choose == Step.Choose.LEARNED
         records = learning.records(step) if is_learned else []

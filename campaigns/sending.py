@@ -109,7 +109,7 @@ def reap() -> int:
 def finish(*, now: datetime) -> int:
     """Close campaigns that nobody can enter any more and that owe nothing to anybody."""
     done = [
-        campaign.pk
+        campaign
         for campaign in Campaign.objects.filter(state=Campaign.State.LIVE)
         if entries.is_over(campaign.entry, now=now)
         and campaign.planned_until is not None
@@ -117,7 +117,13 @@ def finish(*, now: datetime) -> int:
         and not campaign.deliveries.filter(state__in=Delivery.OPEN).exists()
         and not campaign.journeys.filter(next_at__isnull=False).exists()
     ]
-    return Campaign.objects.filter(pk__in=done).update(state=Campaign.State.FINISHED)
+    return sum(
+        # Unless somebody paused it or put a next version into force meanwhile.
+        Campaign.objects.filter(
+            pk=campaign.pk, state=Campaign.State.LIVE, version=campaign.version
+        ).update(state=Campaign.State.FINISHED)
+        for campaign in done
+    )
 
 
 def _gate(batch: Sequence[Delivery], *, now: datetime) -> list[Delivery]:
@@ -146,7 +152,7 @@ def _gate(batch: Sequence[Delivery], *, now: datetime) -> list[Delivery]:
     ours = Delivery.objects.filter(
         pk__in=[delivery.pk for delivery in gate.cleared], lease=lease, state=state.CLAIMED
     )
-    if ours.update(sent_at=now) < len(gate.cleared):
+    if ours.update(sent_at=now, is_charged=True) < len(gate.cleared):
         still = set(ours.values_list("pk", flat=True))
         gate.cleared = [delivery for delivery in gate.cleared if delivery.pk in still]
     gifts.give(gate.cleared, now=now)

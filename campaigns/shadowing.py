@@ -28,6 +28,8 @@ _TABLES = {
     "campaigns_trackrecord": "true",
     "campaigns_channelstate": "true",
     "campaigns_spending": "true",
+    "campaigns_gift": "false",
+    "loyalty_voucher": "false",
     "campaigns_desk": "true",
     "campaigns_stafftask": "created_at > %(now)s - interval '2 days'",
     "members_member": "erased_at IS NULL AND merged_into_id IS NULL",
@@ -49,8 +51,11 @@ def shadows(*, codes: list[str], now: datetime, window: timedelta) -> Iterator[N
             for table, condition in _TABLES.items():
                 cursor.execute(
                     f"CREATE TEMP TABLE {table} (LIKE public.{table}"
-                    " INCLUDING DEFAULTS INCLUDING INDEXES INCLUDING IDENTITY) ON COMMIT DROP"
+                    " INCLUDING DEFAULTS INCLUDING INDEXES INCLUDING IDENTITY INCLUDING GENERATED)"
+                    " ON COMMIT DROP"
                 )
+                if condition == "false":
+                    continue
                 which = condition.format(under_way=_UNDER_WAY)
                 cursor.execute(
                     f"INSERT INTO pg_temp.{table} SELECT * FROM public.{table} WHERE {which}",

@@ -18,10 +18,10 @@ from django.db.models import Min
 from campaigns import (
     arbitration,
     journeys,
-    launching,
     planning,
     sending,
     shadowing,
+    soundness,
     triggers,
     versions,
 )
@@ -106,12 +106,12 @@ def _begin(code: str, *, now: datetime, is_next: bool) -> None:
         draft = Campaign.objects.filter(replaces=campaign).first()
         if draft is None:
             raise NotFound(f"No next version of '{code}' is written.")
-        launching.check(draft, now=now)
-        versions.adopt(campaign, draft)
+        soundness.check(draft, now=now)
+        versions.adopt(campaign, draft, now=now)
     # A minute of the wall is an instant here: rates and failing providers have no say.
     ChannelState.objects.update(max_per_minute=None, failures=0, open_until=None)
     if campaign.state == Campaign.State.DRAFT:
-        launching.check(campaign, now=now)
+        soundness.check(campaign, now=now)
     if campaign.state != Campaign.State.LIVE:
         Campaign.objects.filter(pk=campaign.pk).update(
             state=Campaign.State.LIVE,
@@ -127,7 +127,7 @@ def _play(*, start: datetime, end: datetime) -> None:
     now, before = start, start
     while True:
         shadowing.queue_interactions(after=before, until=now)
-        while triggers.answer(now=now):
+        while triggers.answer(now=now, counts_scores=False):
             pass
         planning.plan_due(now=now)
         while journeys.advance(now=now):

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from campaigns import (
     arbitration,
+    gifts,
     journeys,
     learning,
     planning,
@@ -65,4 +66,5 @@ def reap() -> None:
 
 @shared_task
 def finish() -> None:
+    gifts.take_back(now=timezone.now())
     sending.finish(now=timezone.now())

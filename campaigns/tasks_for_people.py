@@ -143,10 +143,10 @@ def _bind(task: StaffTask, outcome: str, *, by: User, now: datetime) -> None:
         consents.record(member=member, decisions=[no], at=now, source=source, now=now)
 
 
-# After the moment itself: what somebody just did, and is called about, is not what we hoped for.
+# Since the call was put to a desk: what somebody is called about is not what we hoped for.
 _SINCE = (
-    "{row}.member_id = j.member_id AND {row}.occurred_at > j.due_at"
-    " AND {row}.recorded_at > j.due_at"
+    "{row}.member_id = j.member_id AND {row}.occurred_at > d.sent_at"
+    " AND {row}.recorded_at > d.sent_at"
 )
 _GOAL = f"""
     CASE coalesce(c.goal ->> 'kind', 'purchase')

@@ -17,8 +17,9 @@ from members.models import Interaction, Interest
 BATCH = 500
 
 
-def answer(*, now: datetime, limit: int = BATCH) -> int:
-    """Answer one batch of the queue; returns how many interactions were looked at."""
+def answer(*, now: datetime, limit: int = BATCH, counts_scores: bool = True) -> int:
+    """Answer one batch of the queue; returns how many interactions were looked at. Where what
+    happened is only played once more, it `counts_scores` no second time."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(
@@ -29,7 +30,8 @@ def answer(*, now: datetime, limit: int = BATCH) -> int:
             ids = [row[0] for row in cursor.fetchall()]
         if not ids:
             return 0
-        lead_scores.fold(interaction_ids=ids, now=now)
+        if counts_scores:
+            lead_scores.fold(interaction_ids=ids, now=now)
         interactions = list(Interaction.objects.filter(pk__in=ids).select_related("kind"))
         names = dict(Interest.objects.values_list("pk", "slug"))
         waiting = Campaign.objects.filter(

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count
 
 from campaigns import files
 from campaigns.models import Audience, Campaign, CampaignVersion, Journey, Step
@@ -34,6 +33,15 @@ def goal_of(step: Step) -> dict[str, Any]:
         return dict(campaign.goal)
     kept = CampaignVersion.objects.get(campaign=campaign, number=step.version)
     return dict(kept.document["goal"])
+
+
+def entry_of(step: Step) -> dict[str, Any]:
+    """How members came in who go by the version a step belongs to."""
+    campaign = step.campaign
+    if step.version == campaign.version:
+        return dict(campaign.entry)
+    kept = CampaignVersion.objects.get(campaign=campaign, number=step.version)
+    return dict(kept.document["entry"])
 
 
 def step_after(step: Step) -> Step | None:
@@ -70,15 +78,18 @@ def under_way(campaign: Campaign) -> int:
     return Journey.objects.filter(campaign=campaign, next_at__isnull=False).count()
 
 
-def adopt(campaign: Campaign, draft: Campaign) -> None:
+def adopt(campaign: Campaign, draft: Campaign, *, now: datetime) -> None:
     """Make a draft's content the campaign's own, as its next version; the draft is gone then."""
     number = campaign.version + 1
     # Before the draft goes: they are the campaign's now.
     Step.every.filter(campaign=draft).update(campaign=campaign, version=number)
     for key in files.AS_THEY_ARE:
         setattr(campaign, key, getattr(draft, key))
+    campaign.topic = draft.topic
     campaign.version = number
-    campaign.save(update_fields=[*files.AS_THEY_ARE, "version"])
+    # Moments of the next hour were planned by the former version: those of this one are its own.
+    campaign.planned_until = now
+    campaign.save(update_fields=[*files.AS_THEY_ARE, "topic", "version", "planned_until"])
     written = draft.audience
     Audience.objects.filter(pk=campaign.audience_id).update(definition=written.definition)
     draft.delete()
@@ -93,19 +104,21 @@ def move(*, campaign: Campaign, now: datetime, is_rehearsal: bool = False) -> di
     such step any more the journey has come to its end. `is_rehearsal` only counts.
     """
     with transaction.atomic():
-        older = Journey.objects.filter(
-            campaign=campaign, next_at__isnull=False, next_step__version__lt=campaign.version
-        )
-        counted = older.order_by().values_list("next_step__position").annotate(n=Count("pk"))
-        found = dict(counted.order_by("next_step__position"))
-        if not is_rehearsal:
-            current = {step.position: step for step in campaign.steps.all()}
-            for position in found:
-                there = older.filter(next_step__position=position)
-                if position in current:
-                    there.update(next_step=current[position])
-                else:
-                    there.update(next_step=None, next_at=None)
+        former = Step.every.filter(campaign=campaign, version__lt=campaign.version)
+        current = {step.position: step for step in campaign.steps.all()}
+        found: dict[int, int] = {}
+        for step in former.order_by("position"):
+            # By the step itself: whoever is moved on meanwhile no longer waits for it.
+            waiting = Journey.objects.filter(next_step=step)
+            there = current.get(step.position)
+            ended = {"next_step": None, "next_at": None}
+            count = (
+                waiting.count()
+                if is_rehearsal
+                else waiting.update(**({"next_step": there} if there else ended))
+            )
+            if count:
+                found[step.position] = found.get(step.position, 0) + count
     return found
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, QuerySet
 
-from campaigns import launching, learning, preflight, previewing, rehearsing, versions
+from campaigns import learning, preflight, previewing, rehearsing, soundness, versions
 from campaigns.admin import wording
 from campaigns.models import Campaign, Step, Variant
 from campaigns.previewing import NOBODY, Preview
@@ -143,7 +143,7 @@ def _problem(campaign: Campaign, *, now: datetime) -> str:
     if campaign.state != Campaign.State.DRAFT:
         return ""
     try:
-        launching.check(campaign, now=now)
+        soundness.check(campaign, now=now)
     except Refusal as refusal:
         return refusal.detail
     return ""

@@ -61,6 +61,7 @@ def _stage(campaign: Campaign, stage: progress.Stage) -> dict[str, Any]:
     of_step = {"step__id__exact": str(step.pk)}
     return {
         "number": step.position,
+        "version": step.version if step.version != campaign.version else None,
         "wait": wording.wait_in_words(step),
         "condition": wording.clause_in_words(step.condition) if step.condition else "",
         "tally": tally,

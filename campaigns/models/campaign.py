@@ -95,6 +95,9 @@ class Campaign(models.Model):
     launched_by = models.ForeignKey(
         "members.User", null=True, blank=True, on_delete=models.PROTECT, editable=False
     )
+    asked_for = models.CharField(
+        max_length=64, blank=True, editable=False, help_text="A digest of what it said then."
+    )
     asked_at = models.DateTimeField(null=True, editable=False)
     asked_by = models.ForeignKey(
         "members.User",

@@ -85,6 +85,10 @@ class Delivery(models.Model):
     resends = models.SmallIntegerField(
         db_default=0, help_text="Sent again in doubt, so that it may have arrived more than once."
     )
+    is_charged = models.BooleanField(
+        db_default=False,
+        help_text="Its campaign's budget was charged: once, however often it is tried.",
+    )
     sent_at = models.DateTimeField(
         null=True, help_text="Set when cleared to go: from then on it counts against the caps."
     )

@@ -6,14 +6,15 @@ from decimal import Decimal
 import pytest
 
 from campaigns import sending
+from campaigns.channels.contract import Result, Unreachable
 from campaigns.models import ChannelState, Delivery, Spending
 from tests.campaigns import scenes
-from tests.campaigns.scenes import DUE
+from tests.campaigns.scenes import DUE, Post
 from tests.processes import at_once
 
 pytestmark = pytest.mark.django_db
 
-DAY = timedelta(days=1)
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
 def fates() -> dict[tuple[str, str], int]:
@@ -77,3 +78,33 @@ def test_budget_is_strict_among_eight_workers() -> None:
     assert sum(at_once(work, callers=8)) == 50
     assert fates()["sent", ""] == 50
     assert Spending.objects.get().sends == 50
+
+
+class Down(Post):
+    def open(self) -> None:
+        raise Unreachable("nobody answers")
+
+
+def test_message_that_waits_for_its_provider_is_charged_once() -> None:
+    member = scenes.reader()
+    scenes.planned(budget={"sends": 1})
+    sending.send_due(channel="email", now=DUE, carrier=Down())
+    sending.send_due(channel="email", now=DUE + MINUTE * 5, carrier=Post())
+    assert (scenes.fate(member), Spending.objects.get().sends) == (("sent", ""), 1)
+
+
+def test_message_that_is_tried_again_is_charged_once() -> None:
+    member = scenes.reader()
+    scenes.planned(budget={"sends": 1})
+    post = Post(Result.RETRY, Result.RETRY)
+    for number in range(3):
+        sending.send_due(channel="email", now=DUE + MINUTE * 10 * number, carrier=post)
+    assert (scenes.fate(member), Spending.objects.get().sends) == (("sent", ""), 1)
+
+
+def test_share_of_a_day_waits_for_the_morning_where_the_night_is_quiet() -> None:
+    scenes.readers(3)
+    scenes.planned(budget={"sends_per_day": 2}, expires_hours=72)
+    for hours in range(0, 48, 4):
+        scenes.turn(DUE + timedelta(hours=hours))
+    assert fates() == {("sent", ""): 3}

@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db.models import QuerySet
 from django.test import Client
 
-from campaigns import files, gallery, launching, previewing
+from campaigns import files, gallery, previewing, soundness
 from campaigns.gallery import Template
 from campaigns.models import Audience, Campaign, Desk, Variant
 from config.errors import NotFound, Refusal
@@ -111,7 +111,7 @@ def test_files_load_and_read_back() -> None:
 def test_drafts_can_be_launched_and_their_texts_have_no_gap(everything: Member) -> None:
     for code in CODES:
         campaign = adopt(code)
-        launching.check(campaign, now=NOW)
+        soundness.check(campaign, now=NOW)
         enter(everything, campaign)
         for variant in variants(campaign):
             preview = previewing.preview(campaign, variant=variant, member=everything, now=NOW)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from campaigns import files
+from campaigns import files, sending
 from campaigns.channels import CARRIERS
 from campaigns.channels.contract import Result
 from campaigns.models import Campaign, Delivery, Gift, InboxMessage
@@ -99,3 +99,12 @@ def test_gift_stands_in_the_campaigns_file(reward: Reward) -> None:
     exported = files.export(scenes.draft(gift="ten-off"))
     assert exported["steps"][0]["gift"] == "ten-off"
     assert files.load(exported, now=NOW) == "unchanged"
+
+
+def test_voucher_of_a_message_that_never_went_out_is_taken_back(reward: Reward) -> None:
+    scenes.reader()
+    planned()
+    sending.send_due(channel="email", now=DUE, carrier=Post(Result.REFUSED))
+    assert Voucher.objects.get().state == "active"
+    scenes.turn(DUE)
+    assert Voucher.objects.get().state == "cancelled"

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -333,3 +334,50 @@ def test_audience_that_would_let_in_every_hour_is_refused() -> None:
     with pytest.raises(Invalid) as refusal:
         files.load(document(entry={"kind": "audience"}, reentry_days=0), now=NOW)
     assert refusal.value.pointer == "/reentry_days"
+
+
+# --- What goes wrong ------------------------------------------------------------------------------
+@pytest.mark.parametrize("broken", ["drip", "other"])
+def test_step_that_cannot_be_planned_holds_back_no_other(broken: str) -> None:
+    factories.member()
+    for code in ("drip", "other"):
+        factories.campaign(
+            code,
+            steps=[step(), step(wait={"days": 1}, **{"if": {"not": {"condition": "clicked"}}})],
+            is_live=True,
+        )
+    scenes.turn(DUE)
+    steps = Campaign.objects.get(code=broken).steps
+    steps.filter(position=2).update(condition={"condition": "gone"})
+    journeys.advance(now=DUE + DAY)
+    (row,) = Delivery.objects.filter(step__position=2)
+    assert row.campaign.code != broken
+
+
+def test_step_of_a_member_who_moved_house_comes_by_the_new_clock() -> None:
+    member = factories.member(time_zone="America/Denver")
+    drip(step(wait={"days": 1, "local_time": "10:00"}))
+    scenes.turn(DUE)
+    Member.objects.filter(pk=member.pk).update(zone="Asia/Tokyo")
+    for hours in range(72):
+        scenes.turn(DUE + timedelta(hours=hours))
+    row = Delivery.objects.get(step__position=2)
+    assert row.due_at.astimezone(ZoneInfo("Asia/Tokyo")).hour == 10
+
+
+@pytest.mark.parametrize("interaction", [None, [], {}, 7, "yawn"])
+def test_goal_that_names_no_interaction_is_refused(interaction: Any) -> None:
+    with pytest.raises(Invalid) as refusal:
+        files.load(document(goal={"kind": "interaction", "interaction": interaction}), now=NOW)
+    assert refusal.value.pointer == "/goal/interaction"
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [7, [], {"sends": 0}, {"sends": "5"}, {"money": None}, {"money": "x"}, {"money": "1.001"},
+     {"money": float("nan")}, {"money": -1}, {"money": 10**12}, {"points": 5}],
+)  # fmt: skip
+def test_budget_that_is_none_is_refused(budget: Any) -> None:
+    with pytest.raises(Invalid) as refusal:
+        files.load(document(budget=budget), now=NOW)
+    assert refusal.value.pointer.startswith("/budget")

@@ -1,5 +1,7 @@
 """Learning which version is answered: odds that add up, a choice that is written down."""
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,9 +9,10 @@ from hypothesis import strategies as st
 from campaigns import learning, odds
 from campaigns.models import Campaign, Delivery, Engagement, TrackRecord
 from members.models import Member
+from tests import factories
 from tests.campaigns import scenes
 from tests.campaigns.scenes import DUE, VARIANT
-from tests.factories import interest
+from tests.factories import NOW, interest
 
 pytestmark = pytest.mark.django_db
 
@@ -114,3 +117,14 @@ def test_same_member_meets_another_version_in_another_journey() -> None:
     for number in range(12):
         scenes.planned(f"n{number}", variants=VERSIONS, choose="learned")
     assert Delivery.objects.values("variant__interest").distinct().count() == 3
+
+
+def test_goal_that_is_reached_is_an_answer_of_the_last_step_too() -> None:
+    member = scenes.reader()
+    scenes.live(goal={"kind": "purchase"}, entry={"kind": "interaction", "interaction": "view"})
+    scenes.did(member, "view")
+    scenes.turn(NOW)
+    factories.buy(member, 10, occurred_at=NOW + timedelta(days=1))
+    learning.fold(now=NOW + timedelta(days=2))
+    record = TrackRecord.objects.get()
+    assert (record.sent, record.answered) == (1, 1)

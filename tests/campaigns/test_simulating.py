@@ -9,6 +9,7 @@ from django.db import connection
 from campaigns import launching, simulating
 from campaigns.models import Campaign, ContactCap, Delivery, InboxMessage, Journey
 from config.errors import Invalid, NotFound
+from loyalty.models import Reward
 from members.models import Member
 from tests import factories
 from tests.campaigns import scenes
@@ -136,3 +137,35 @@ def test_days_that_cannot_be_played_are_refused(days: int) -> None:
 def test_unknown_campaign_is_refused() -> None:
     with pytest.raises(NotFound):
         play("nothing")
+
+
+def locked() -> list[tuple[str, str]]:
+    """What is written to among the real tables, by this very transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.relname, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'public'"
+            " AND l.pid = pg_backend_pid() AND c.relkind = 'r' AND l.mode <> 'AccessShareLock'"
+        )
+        return list(cursor.fetchall())
+
+
+def test_simulation_locks_no_row_of_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    Reward.objects.create(
+        slug="ten-off", name="Ten off", kind="voucher", points=500, value=10, currency="USD"
+    )
+    factories.score("leads", threshold=2, view=1)
+    member = factories.member()
+    for days in (2, 3):
+        scenes.did(member, "view", at=NOW - days * DAY)
+    entry = {"kind": "interaction", "interaction": "view"}
+    scenes.draft(channels=("inbox",), gift="ten-off", entry=entry)
+    seen: list[Any] = []
+    tell = simulating._tell
+
+    def look(found: simulating.Simulation) -> None:
+        seen.extend(locked())
+        tell(found)
+
+    monkeypatch.setattr(simulating, "_tell", look)
+    assert (play(days=7).totals.sent, seen) == (2, [])

@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from campaigns import launching, tasks_for_people
-from campaigns.models import StaffTask
+from campaigns.models import Desk, StaffTask
 from config.errors import Invalid, NotFound
 from loyalty import merging
 from members import consents, privacy
@@ -15,6 +15,7 @@ from members.models import Consent, Member, Store, User
 from tests import factories
 from tests.campaigns import calls, scenes
 from tests.campaigns.scenes import DUE
+from tests.factories import NOW
 from tests.processes import at_once
 
 pytestmark = pytest.mark.django_db
@@ -334,3 +335,24 @@ def test_outcome_of_one_call_takes_back_the_others(home: Store, kim: User, membe
 def test_database_refuses(constraint: str, change: dict[str, Any], task: StaffTask) -> None:
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         StaffTask.objects.update(**change)
+
+
+def test_call_that_thanks_for_a_purchase_is_not_taken_back_because_of_it() -> None:
+    Desk.objects.create(seats_per_day=9)
+    member = scenes.allow(factories.member(), "people")
+    steps = [
+        {"channels": ["inbox"], "variants": [scenes.VARIANT]},
+        {
+            "channels": ["people"],
+            "wait": {"days": 2},
+            "if": {"condition": "bought_since"},
+            "variants": [scenes.VARIANT],
+        },
+    ]
+    entry = {"kind": "interaction", "interaction": "view"}
+    factories.campaign("thanks", steps=steps, entry=entry, is_live=True)
+    scenes.did(member, "view")
+    scenes.turn(NOW)
+    factories.buy(member, 10, occurred_at=NOW + timedelta(days=1))
+    scenes.turn(NOW + timedelta(days=2))
+    assert StaffTask.objects.get().state == "open"

@@ -1,16 +1,18 @@
 """Versions: what was launched stays as it was, members stay on theirs, moving them is a verb."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
-from campaigns import files, launching, simulating, versions
+from campaigns import files, journeys, launching, progress, reporting, simulating, versions
 from campaigns.launching import NotLaunchable
 from campaigns.models import Audience, Campaign, CampaignVersion, Delivery, Journey, Step
 from config.errors import Invalid
-from members.models import Programme, User
+from members.models import Member, Programme, Topic, User
 from tests import factories
 from tests.campaigns import scenes
 from tests.campaigns.scenes import DUE, VARIANT
@@ -210,3 +212,100 @@ def test_next_version_can_be_played_before_it_is_in_force() -> None:
     drafted = simulating.simulate(code="drip", start=NOW, days=2, is_next=True)
     assert (now_in_force.totals.sent, drafted.totals.sent) == (1, 2)
     assert Campaign.objects.get(code="drip").version == 1
+
+
+def test_topic_belongs_to_the_version() -> None:
+    Topic.objects.create(slug="stories", name="Stories")
+    launched(drip(step("one")))
+    files.load(drip(step("one"), topic="stories"), now=NOW)
+    campaign = launching.launch(code="drip", by=None, now=NOW)
+    assert campaign.topic == Topic.objects.get()
+
+
+def test_purpose_does_not_change_with_a_version() -> None:
+    """Who agreed to service messages did not agree to advertising, and the other way round."""
+    launched(drip(step("one")))
+    with pytest.raises(Invalid) as refusal:
+        files.load(drip(step("one"), purpose="service"), now=NOW)
+    assert refusal.value.pointer == "/purpose"
+
+
+def test_member_who_came_otherwise_needs_no_date_of_the_next_version() -> None:
+    member = factories.member()
+    launched(drip(step("one"), step("later", wait={"days": 2})))
+    scenes.did(member, "view")
+    scenes.turn(NOW)
+    scenes.calendar("school-start", (NOW + 60 * DAY).date())
+    entry = {"kind": "occasion", "occasion": "school-start"}
+    files.load(drip(step("one"), step("later", wait={"days": 3}), entry=entry), now=NOW)
+    launching.launch(code="drip", by=None, now=NOW)
+    scenes.turn(NOW + 2 * DAY)
+    assert subjects() == ["one", "later"]
+
+
+def test_moment_of_a_next_version_within_the_hour_is_not_lost() -> None:
+    factories.member()
+    launched(drip(step("one"), entry={"kind": "moment", "at": (NOW + 9 * DAY).isoformat()}))
+    scenes.turn(NOW)
+    at = NOW + timedelta(minutes=30)
+    files.load(drip(step("two"), entry={"kind": "moment", "at": at.isoformat()}), now=NOW)
+    launching.launch(code="drip", by=None, now=NOW)
+    scenes.turn(at)
+    assert subjects() == ["two"]
+
+
+def test_draft_of_a_finished_campaign_does_not_launch() -> None:
+    launched(drip(step("one")))
+    files.load(drip(step("two")), now=NOW)
+    Campaign.objects.filter(code="drip").update(state="finished")
+    with pytest.raises(NotLaunchable):
+        launching.launch(code="drip", by=None, now=NOW)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("many", [2, 3])
+def test_member_who_is_moved_on_while_moving_gets_no_step_twice(many: int) -> None:
+    factories.member()
+    waits = [{}, {"days": 2}, {"days": 2}][:many]
+    launched(drip(*[step(f"one {n}", wait=wait) for n, wait in enumerate(waits)]))
+    scenes.did(Member.objects.get(), "view")
+    scenes.turn(NOW)
+    files.load(drip(*[step(f"two {n}", wait=wait) for n, wait in enumerate(waits)]), now=NOW)
+    campaign = launching.launch(code="drip", by=None, now=NOW)
+
+    def move() -> None:
+        versions.move(campaign=campaign, now=NOW)
+        connection.close()
+
+    with ThreadPoolExecutor(1) as other:
+        with transaction.atomic():
+            journeys.advance(now=NOW + 2 * DAY)
+            moving = other.submit(move)
+            time.sleep(0.5)
+        moving.result()
+    for days in range(2, 9):
+        scenes.turn(NOW + days * DAY)
+    assert [subject[-1] for subject in subjects()] == [str(n) for n in range(many)]
+
+
+def test_audience_changed_after_asking_has_to_be_asked_for_again(
+    two_people: tuple[User, User],
+) -> None:
+    first, second = two_people
+    factories.members(3)
+    launched(drip(step()), by=first)
+    Audience.objects.update(definition={"all": [{"condition": "joined_before", "days": 1}]})
+    assert launching.launch(code="drip", by=second, now=NOW).state == "draft"
+    assert launching.launch(code="drip", by=first, now=NOW).state == "live"
+
+
+def test_steps_of_former_versions_are_in_the_numbers() -> None:
+    member = factories.member()
+    launched(drip(step("one"), step("later", wait={"days": 2})))
+    scenes.did(member, "view")
+    scenes.turn(NOW)
+    files.load(drip(step("two"), step("later", wait={"days": 2})), now=NOW)
+    campaign = launching.launch(code="drip", by=None, now=NOW)
+    scenes.turn(NOW + 2 * DAY)
+    entered = sum(stage.tally.entered for stage in progress.stages(campaign))
+    assert entered == reporting.balance(campaign).entered == 2

@@ -42,7 +42,12 @@ class Language:
 
     def check(self, definition: object, *, pointer: str) -> None:
         """Refuse a definition that is not one; `Invalid` names the place and what to write."""
-        leaves = list(_leaves(definition, pointer=pointer, depth=0))
+        leaves = []
+        for number, (clause, where) in enumerate(_clauses(definition, pointer=pointer, depth=0)):
+            if number >= 2 * MOST_CLAUSES:
+                raise Invalid(f"At most {MOST_CLAUSES} conditions.", pointer=pointer)
+            if "condition" in clause:
+                leaves.append((clause, where))
         if len(leaves) > MOST_CLAUSES:
             raise Invalid(f"At most {MOST_CLAUSES} conditions.", pointer=pointer)
         for leaf, where in leaves:
@@ -117,7 +122,7 @@ def describe(leaf: dict[str, Any]) -> str:
     return f"{name}: {values}" if values else name
 
 
-def _leaves(
+def _clauses(
     definition: object, *, pointer: str, depth: int
 ) -> Iterator[tuple[dict[str, Any], str]]:
     if depth > DEEPEST:
@@ -127,18 +132,20 @@ def _leaves(
     if "condition" in definition:
         yield definition, pointer
         return
+    # Groups count, too: an empty one is a question to the database like any other.
+    yield {}, pointer
     if len(definition) != 1 or not definition.keys() <= {"all", "any", "not"}:
         raise Invalid("A clause has exactly one of: condition, all, any, not.", pointer=pointer)
     ((word, inner),) = definition.items()
     if word == "not":
-        yield from _leaves(inner, pointer=f"{pointer}/not", depth=depth + 1)
+        yield from _clauses(inner, pointer=f"{pointer}/not", depth=depth + 1)
         return
     if not isinstance(inner, list):
         raise Invalid(f"'{word}' holds a list of clauses.", pointer=f"{pointer}/{word}")
     if len(inner) > MOST_CLAUSES:
         raise Invalid(f"At most {MOST_CLAUSES} conditions.", pointer=f"{pointer}/{word}")
     for number, clause in enumerate(inner):
-        yield from _leaves(clause, pointer=f"{pointer}/{word}/{number}", depth=depth + 1)
+        yield from _clauses(clause, pointer=f"{pointer}/{word}/{number}", depth=depth + 1)
 
 
 def _value(parameter: Parameter, value: object, pointer: str) -> object:

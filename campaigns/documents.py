@@ -171,9 +171,13 @@ def _gift(said: object, *, pointer: str) -> str | None:
     """The slug of a reward that is a voucher, or None."""
     if said is None:
         return None
-    known = Reward.objects.filter(kind=Reward.Kind.VOUCHER)
+    # Of what there are only so many, members buy: a campaign would give them all away.
+    known = Reward.objects.filter(kind=Reward.Kind.VOUCHER, stock=None)
     if not isinstance(said, str) or "\x00" in said or not known.filter(slug=said).exists():
-        raise Invalid(f"There is no reward '{str(said)[:60]}' that is a voucher.", pointer=pointer)
+        raise Invalid(
+            f"There is no reward '{str(said)[:60]}' that is a voucher without a stock.",
+            pointer=pointer,
+        )
     return said
 
 

@@ -217,8 +217,11 @@ def _check_value(kind: str, key: str, value: Any) -> None:
 
 
 def _check_instant(value: str) -> None:
-    if datetime.fromisoformat(value).tzinfo is None:
+    at = datetime.fromisoformat(value)
+    if at.tzinfo is None:
         raise ValueError("'at' needs its offset, as in 2027-03-01T10:00:00-07:00.")
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise ValueError(f"'at' lies between {FIRST_YEAR} and {LAST_YEAR}.")
 
 
 def _check_wall(value: str) -> None:

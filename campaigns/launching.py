@@ -35,8 +35,9 @@ def launch(*, code: str, by: User | None, now: datetime) -> Campaign:
     this (it stays a draft, with `asked_at`) and launched by a second one.
     """
     with transaction.atomic():
-        campaign = _locked(code)
-        draft = campaign
+        campaign = draft = _locked(code)
+        if campaign.replaces is not None:
+            raise NotLaunchable(f"Launch '{campaign.replaces.code}': this is its next version.")
         if campaign.state != Campaign.State.DRAFT:
             draft = _next_version(campaign)
         soundness.check(draft, now=now)

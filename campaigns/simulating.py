@@ -87,7 +87,7 @@ def simulate(*, code: str, start: datetime, days: int, is_next: bool = False) ->
     plays the draft of its next version instead of what is in force."""
     if not 1 <= days <= MOST_DAYS:
         raise Invalid(f"From 1 to {MOST_DAYS} days can be played.", pointer="/days")
-    if not Campaign.objects.filter(code=code).exists():
+    if not Campaign.objects.filter(code=code, replaces=None).exists():
         raise NotFound(f"There is no campaign '{code}'.")
     found = Simulation(code, start, start + timedelta(days=days))
     window = timedelta(days=max([1, *ContactCap.objects.values_list("window_days", flat=True)]))

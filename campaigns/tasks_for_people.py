@@ -39,7 +39,9 @@ class NotOpen(Refusal):
 
 def seen_by(user: User) -> QuerySet[StaffTask]:
     """The calls of this person's store; of all desks for whoever sees every store."""
-    return roles.rows_seen(StaffTask.objects.all(), user=user, store="store")
+    rows = roles.rows_seen(StaffTask.objects.all(), user=user, store="store")
+    # Who moved to another store is that store's to see.
+    return rows.filter(member__home_store=user.store_id) if user.store_id else rows
 
 
 def open_for(user: User) -> QuerySet[StaffTask]:
@@ -177,6 +179,8 @@ WITH moot AS MATERIALIZED (
                 WHEN m.merged_into_id IS NOT NULL THEN 'merged'
                 WHEN c.purpose = 'marketing' AND m.paused_until > %(now)s THEN 'member_pause'
                 WHEN NOT {_ALLOWED} THEN 'consent'
+                WHEN t.store_id <> m.home_store_id OR t.store_id IS NOT NULL
+                     AND m.home_store_id IS NULL THEN 'moved'
                 WHEN {_GOAL} THEN 'goal'
                 WHEN d.expires_at <= %(now)s THEN 'late'
            END AS because

@@ -4,6 +4,7 @@ Opening a link is recorded with how likely a person did it: mail scanners fetch 
 seconds. Only likely persons teach interests. Nothing a GET does changes what a member allows.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -13,13 +14,15 @@ from django.db import transaction
 
 from campaigns.models import Delivery, Engagement, Link
 from config.errors import NotFound
-from members import consents, interactions, preferences
-from members.models import Member
+from members import confirmations, consents, interactions, preferences
+from members.models import Channel, Consent, Member, Programme, Purpose
 from members.preferences import Wishes
 
 _SIGNER = signing.Signer(salt="cairn.message")
 SCANNER_WINDOW = timedelta(seconds=3)
 LIKELY = 50
+# Saving a page again and again is opening a message once.
+REMEMBERED = timedelta(hours=1)
 LONGEST_URL = 1_000
 PAGE_VERSION = "page-1"  # The words beside the boxes of the page of preferences
 _ROBOTS = ("bot", "crawl", "spider", "preview", "scan", "curl", "wget", "python", "monitor")
@@ -117,15 +120,24 @@ def stop(delivery: Delivery, *, now: datetime) -> None:
 def record_wishes(delivery: Delivery, *, wishes: Wishes, now: datetime) -> None:
     """Take down what the member said on the page a message leads to, which shows for certain that
     the message was opened."""
+    member, programme = person_of(delivery), Programme.objects.get()
+    source = f"message {delivery.pk}"
+    says_yes = wishes.channels.get(Channel.EMAIL, {}).get(Purpose.MARKETING) is True
     with transaction.atomic():
+        if says_yes and programme.double_opt_in:
+            # The message may lie in a mailbox that is no longer theirs: the present one is asked.
+            others = {c: said for c, said in wishes.channels.items() if c != Channel.EMAIL}
+            wishes = replace(wishes, channels=others)
+            yes = consents.Decision(Channel.EMAIL, Purpose.MARKETING, Consent.Action.GRANTED)
+            confirmations.report(
+                [(member.pk, yes, now)], programme=programme, source=source, now=now
+            )
         preferences.record(
-            member=person_of(delivery),
-            wishes=wishes,
-            source=f"message {delivery.pk}",
-            now=now,
-            text_version=PAGE_VERSION,
+            member=member, wishes=wishes, source=source, now=now, text_version=PAGE_VERSION
         )
-        Engagement.objects.create(delivery=delivery, kind=Engagement.Kind.OPENED, at=now)
+        opened = Engagement.objects.filter(delivery=delivery, kind=Engagement.Kind.OPENED)
+        if not opened.filter(at__gt=now - REMEMBERED).exists():
+            Engagement.objects.create(delivery=delivery, kind=Engagement.Kind.OPENED, at=now)
 
 
 def person_of(delivery: Delivery) -> Member:

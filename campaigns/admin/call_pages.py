@@ -53,6 +53,7 @@ TOLD = {
 def queue(*, user: User, desk: str | None, show: str, now: datetime) -> dict[str, Any]:
     """The calls that wait at a desk, the most urgent first; or with `show=done` the last ones."""
     sees_all = roles.sees_every_store(user)
+    desk = None if desk and "\x00" in desk else desk
     chosen = (desk if desk is not None else CALL_CENTRE) if sees_all else ""
     is_done = show == "done"
     rows = tasks_for_people.seen_by(user) if is_done else tasks_for_people.open_for(user)

@@ -83,7 +83,7 @@ class DeliveryAdmin(LongList):
             "beaten_by__campaign", "context", "objection__cap",
         )  # fmt: skip
         found: Delivery | None = None
-        if self.has_view_permission(request) and object_id.isdecimal():
+        if self.has_view_permission(request) and object_id.isdecimal() and len(object_id) < 19:
             found = rows.filter(pk=object_id).first()
         if found is None:
             raise Http404

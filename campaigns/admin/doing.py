@@ -56,7 +56,8 @@ class Doing(CampaignPages):
                 campaign, variant=asked.variant, member=asked.member, now=now
             )
             trials.send_test(preview, to=address, now=now)
-            return f"Sent to {address}, as {asked.member.full_name} would get it."
+            # Without the name: the log of what staff did outlives who it was done for.
+            return f"Sent to {address}, as the member shown here would get it."
 
         return self._do(request, object_id, test, back="check", then="check")
 

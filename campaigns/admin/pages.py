@@ -21,6 +21,10 @@ from config.admin.rows import Admin, staff_of
 from config.errors import Refusal
 
 
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19
+
+
 class CampaignPages(Admin):
     """The base of `CampaignAdmin`."""
 
@@ -29,7 +33,7 @@ class CampaignPages(Admin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         rows = Campaign.objects.select_related("audience", "launched_by", "replaces")
-        return get_object_or_404(rows, pk=object_id if object_id.isdecimal() else 0)
+        return get_object_or_404(rows, pk=object_id if _is_id(object_id) else 0)
 
     def _do(
         self,

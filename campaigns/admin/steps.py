@@ -149,7 +149,7 @@ class BaseSteps(BaseFormSet):  # type: ignore[type-arg]
 
     def __init__(self, data: Any, *, initial: Any) -> None:
         interests = list(Interest.objects.values_list("slug", "name"))
-        vouchers = Reward.objects.filter(kind=Reward.Kind.VOUCHER)
+        vouchers = Reward.objects.filter(kind=Reward.Kind.VOUCHER, stock=None)
         gifts = list(vouchers.values_list("slug", "name"))
         kwargs = {"empty_permitted": False, "interests": interests, "gifts": gifts}
         super().__init__(data, initial=initial, prefix="steps", form_kwargs=kwargs)

@@ -4,6 +4,7 @@ Who asks is told by the provider's signature, or by the user and password of WEB
 provider that could not be checked counts as not set up.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -26,8 +27,10 @@ from anymail.webhooks import (
     unisender_go,
 )
 from django.conf import settings
+from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured, RequestDataTooBig
 from django.http import HttpRequest, UnreadablePostError
+from django.utils import timezone
 
 from campaigns import bouncing
 from campaigns.channels import email
@@ -68,6 +71,11 @@ SPARKPOST = {"10": "hardbounce", "30": "hardbounce", "22": "mailboxfull", "70": 
 log = structlog.get_logger(__name__)
 
 
+# What each of django-anymail's views may be given to check its provider with.
+KEYS = ("webhook_key", "webhook_signing_key", "signing_key", "signing_secret", "api_key_bytes")
+FRESH_FOR_S = 300
+
+
 class Forged(Refusal):
     code = "forged"
     status = 403
@@ -83,6 +91,8 @@ def told(request: HttpRequest, *, provider: str) -> list[Event]:
     view = _view(provider)
     try:
         view.run_validators(request)
+        if provider == "mailgun":
+            _check_freshness(request)
         said = view.parse_events(request)
         if len(said) > MOST_EVENTS:
             raise Invalid(f"At most {MOST_EVENTS} events at once.")
@@ -107,10 +117,27 @@ def _view(provider: str) -> Any:
         log.warning("webhook_not_set_up", provider=provider, why=str(error).partition("\n")[0])
         raise NotFound("There is no such mail provider here.") from error
     is_open = view.warn_if_no_basic_auth and not view.basic_auth
-    if is_open or getattr(view, "webhook_key", "") is None:
+    keys = [getattr(view, name) for name in KEYS if hasattr(view, name)]
+    half_empty = any(not all(pair.split(":", 1)) for pair in view.basic_auth or ())
+    if is_open or half_empty or "" in keys or b"" in keys or _lacks_key(view):
         log.warning("webhook_not_set_up", provider=provider, why="there is no key or secret")
         raise NotFound("There is no such mail provider here.")
     return view
+
+
+def _lacks_key(view: Any) -> bool:
+    return getattr(view, "webhook_key", "-") is None
+
+
+def _check_freshness(request: HttpRequest) -> None:
+    """Mailgun signs a moment and a token, not the body: both must be new, or a signature that was
+    seen once would be good for anything."""
+    signed = json.loads(request.body)["signature"]
+    age = abs(timezone.now().timestamp() - float(signed["timestamp"]))
+    body = hashlib.sha256(request.body).hexdigest()
+    known = cache.get_or_set(f"mailgun:{signed['token']}"[:200], body, 2 * FRESH_FOR_S)
+    if age > FRESH_FOR_S or known != body:
+        raise Forged("This signature is too old, or was used for something else.")
 
 
 def _event(said: Any, *, provider: str) -> Event | None:
@@ -131,11 +158,16 @@ def _event(said: Any, *, provider: str) -> Event | None:
         delivery_id=_number(metadata.get(email.METADATA))
         or email.delivery_id(message_id=_text(said.message_id)),
         news=news,
-        said=" ".join(_printable(said.mta_response or said.description).split())[:200],
+        said=_words(_printable(said.mta_response or said.description)),
         url=_text(said.click_url),
         agent=_text(said.user_agent),
         is_machine=any(raw.get(name) for name in MACHINES) or raw.get("event") in PROXIES,
     )
+
+
+def _words(text: str) -> str:
+    """What a server said, without the addresses in it: they may be somebody else's."""
+    return " ".join(word for word in text.split() if "@" not in word)[:200]
 
 
 def _meaning(said: Any, pairs: list[tuple[str, Any]]) -> tuple[Kind | None, News | None]:

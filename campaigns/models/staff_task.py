@@ -36,6 +36,7 @@ class StaffTask(models.Model):
         MERGED = "merged", "the member was merged with another"
         MEMBER_PAUSE = "member_pause", "the member asked for a pause"
         CONSENT = "consent", "the member allows no calls any more"
+        MOVED = "moved", "the member is at home in another store"
         LATE = "late", "its moment had passed"
 
     # What somebody has yet to do, or is doing.

@@ -18,6 +18,8 @@ class MemberQuerySet(models.QuerySet["Member"]):
 
     def named(self, name: str) -> "MemberQuerySet":
         """The member with this number or this e-mail address, or whom that one was merged into."""
+        if "\x00" in name:
+            return self.none()
         return self.called(**({"email_key": email_key(name)} if "@" in name else {"number": name}))
 
     def called(self, **contact: str) -> "MemberQuerySet":

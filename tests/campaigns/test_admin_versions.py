@@ -98,3 +98,21 @@ def test_version_that_cannot_be_written_is_found_before_the_launch() -> None:
 def test_messages_in_which_nothing_is_missing_are_not_mentioned() -> None:
     factories.member()
     assert preflight.look(scenes.draft(), now=NOW) == []
+
+
+# --- Odd words in addresses ---------------------------------------------------------------------
+def test_member_that_cannot_be_is_nobody(marketer: Client, launched: Campaign) -> None:
+    answer = marketer.get(page("campaign_check", launched.pk), {"member": "\x00"})
+    assert answer.status_code == 200
+
+
+def test_number_without_end_is_no_campaign(marketer: Client) -> None:
+    assert marketer.get(f"/admin/campaigns/campaign/{'9' * 4_500}/check/").status_code == 404
+
+
+def test_draft_of_a_next_version_is_launched_under_the_campaigns_own_code(
+    launched: Campaign,
+) -> None:
+    draft = drafted(launched, priority=70)
+    with pytest.raises(launching.NotLaunchable, match="news"):
+        launching.launch(code=draft.code, by=None, now=timezone.now())

@@ -226,3 +226,9 @@ def test_description_of_a_condition_is_in_words() -> None:
     leaf = {"condition": "bought_within", "category": "daypacks", "days": 60}
     assert clauses.describe(leaf) == "bought within: category daypacks, days 60"
     assert clauses.describe({"condition": "checked_in_at"}) == "checked in at"
+
+
+def test_groups_count_as_conditions_do() -> None:
+    """An empty group is a question to the database, too."""
+    empty: list[Any] = [{"not": {"all": []}}] * 150
+    assert "At most 200" in refused({"all": [{"all": empty}] * 3}).detail

@@ -297,3 +297,10 @@ def test_entry_is_over_when_its_moment_has_passed_everywhere(
 @pytest.mark.parametrize("entry", [BIRTHDAY, SCHOOL, WEEKLY], ids=lambda entry: entry["kind"])
 def test_entry_that_comes_round_is_never_over(entry: dict[str, Any]) -> None:
     assert not entries.is_over(entry, now=utc("2999-01-01"))
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"])
+def test_moment_outside_the_calendar_is_refused(at: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        entries.check({"kind": "moment", "at": at})
+    assert refusal.value.pointer == "/entry/at"

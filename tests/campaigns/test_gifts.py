@@ -108,3 +108,10 @@ def test_voucher_of_a_message_that_never_went_out_is_taken_back(reward: Reward) 
     assert Voucher.objects.get().state == "active"
     scenes.turn(DUE)
     assert Voucher.objects.get().state == "cancelled"
+
+
+def test_reward_of_which_there_are_only_so_many_is_no_gift(reward: Reward) -> None:
+    Reward.objects.update(stock=3)
+    with pytest.raises(Invalid) as refusal:
+        scenes.draft(gift="ten-off")
+    assert refusal.value.pointer == "/steps/0/gift"

@@ -126,7 +126,7 @@ def test_everybody_has_a_row() -> None:
 
 def test_held_out_member_is_in_the_list_too() -> None:
     scenes.readers(40)
-    campaign = scenes.planned(holdout_percent=90)
+    campaign = scenes.planned(holdout_percent=50)
     arms = {(row["arm"], row["state"]) for row in reporting.deliveries(campaign)}
     assert arms == {("held_out", "held_out"), ("treated", "planned")}
 

@@ -356,3 +356,19 @@ def test_call_that_thanks_for_a_purchase_is_not_taken_back_because_of_it() -> No
     factories.buy(member, 10, occurred_at=NOW + timedelta(days=1))
     scenes.turn(NOW + timedelta(days=2))
     assert StaffTask.objects.get().state == "open"
+
+
+def test_call_to_a_member_who_moved_to_another_store_is_taken_back() -> None:
+    """And the former store does not see them any more, as on every other page."""
+    here, there = factories.store("here"), factories.store("there")
+    Desk.objects.create(store=here, seats_per_day=9)
+    member = scenes.allow(factories.member(home_store=here), "people")
+    scenes.planned(channels=("people",))
+    scenes.turn()
+    clerk = User.objects.create(email="clerk@example.com", is_staff=True, store=here)
+    assert tasks_for_people.open_for(clerk).count() == 1
+    Member.objects.filter(pk=member.pk).update(home_store=there)
+    assert tasks_for_people.seen_by(clerk).count() == 0
+    scenes.turn(DUE + timedelta(minutes=1))
+    task = StaffTask.objects.get()
+    assert (task.state, task.withdrawn_because) == ("withdrawn", "moved")

@@ -146,9 +146,11 @@ def test_provider_may_ask_whether_anybody_is_here() -> None:
 
 
 # --- In whose format ----------------------------------------------------------------------------
-def signed(data: dict[str, Any], *, key: str = SIGNING_KEY, token: str = "t1") -> dict[str, Any]:
+def signed(
+    data: dict[str, Any], *, key: str = SIGNING_KEY, token: str = "t1", age_s: int = 0
+) -> dict[str, Any]:
     """As Mailgun signs."""
-    stamp = str(int(time.time()))
+    stamp = str(int(time.time()) - age_s)
     digest = hmac.new(key.encode(), f"{stamp}{token}".encode(), hashlib.sha256).hexdigest()
     return {
         "signature": {"token": token, "timestamp": stamp, "signature": digest},
@@ -169,6 +171,38 @@ def test_mailgun_is_known_by_its_signature(sent: Delivery) -> None:
     forged = tell("mailgun", signed(opened, key="guess"), **BASIC)
     assert problem(forged) == (403, "forged")
     assert len(facts()) == 2
+
+
+def test_old_signature_of_mailgun_is_refused(sent: Delivery) -> None:
+    opened = {"event": "opened", "user-variables": {"delivery": sent.pk}}
+    assert problem(tell("mailgun", signed(opened, age_s=301), **BASIC)) == (403, "forged")
+
+
+def test_signature_of_mailgun_is_good_for_one_body(sent: Delivery) -> None:
+    """It covers a moment and a token, and not what is said."""
+    body = signed({"event": "opened", "user-variables": {"delivery": sent.pk}})
+    assert tell("mailgun", body, **BASIC).status_code == 200
+    forged = {**body, "event-data": {**body["event-data"], "event": "complained"}}
+    assert problem(tell("mailgun", forged, **BASIC)) == (403, "forged")
+    assert tell("mailgun", body, **BASIC).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "anymail",
+    [
+        {"MAILGUN_WEBHOOK_SIGNING_KEY": "", "WEBHOOK_SECRET": "a:b"},
+        {"MAILGUN_WEBHOOK_SIGNING_KEY": "key", "WEBHOOK_SECRET": ":"},
+    ],
+)
+def test_empty_key_is_none(anymail: dict[str, str], settings: Any) -> None:
+    settings.ANYMAIL = anymail
+    assert problem(tell("mailgun", signed({"event": "opened"}, key=""), **BASIC))[0] == 404
+
+
+def test_words_of_a_bounce_are_kept_without_addresses(sent: Delivery) -> None:
+    said = bounce(sent, Description="550 5.1.1 <someone@example.com> no such user")
+    postmark(said)
+    assert "@" not in Mailbox.objects.get().said
 
 
 def test_mail_sent_by_plain_smtp_is_known_by_its_message_id(sent: Delivery) -> None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from campaigns import simulating
+from campaigns import entries, simulating
 from config.errors import Refusal
 from members.models import Programme
 
@@ -48,10 +48,13 @@ class Command(BaseCommand):
         place = ZoneInfo(Programme.objects.get().time_zone)
         try:
             if len(text) == len("2027-08-09"):
-                return datetime.combine(date.fromisoformat(text), time(), place)
-            start = datetime.fromisoformat(text)
+                start = datetime.combine(date.fromisoformat(text), time(), place)
+            else:
+                start = datetime.fromisoformat(text)
         except ValueError as error:
             raise CommandError(f"--from: {error}") from error
+        if not entries.FIRST_YEAR <= start.year <= entries.LAST_YEAR - 1:
+            raise CommandError(f"--from lies between {entries.FIRST_YEAR} and {entries.LAST_YEAR}.")
         if start.tzinfo is None:
             raise CommandError("--from needs an offset, as in 2027-08-09T10:00:00-06:00.")
         return start

@@ -59,7 +59,9 @@ def launch(*, code: str, by: User | None, now: datetime) -> Campaign:
 
 def _next_version(campaign: Campaign) -> Campaign:
     if campaign.state == Campaign.State.FINISHED:
-        raise NotLaunchable(f"'{campaign.code}' is finished: launch its draft under another code.")
+        raise NotLaunchable(
+            f"'{campaign.code}' is finished; only drafts launch: give what comes next another code."
+        )
     draft = Campaign.objects.select_for_update().filter(replaces=campaign).first()
     if draft is None:
         raise NotLaunchable(

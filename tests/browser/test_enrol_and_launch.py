@@ -161,7 +161,7 @@ def look_and_launch(page: Page) -> None:
     expect(page.get_by_text("Planning would choose another version")).to_be_visible()
     assert_fits(page)
     page.get_by_role("button", name="Send a test to marketer@example.com").click()
-    expect(page.get_by_text("Sent to marketer@example.com, as Alex Rivera")).to_be_visible()
+    expect(page.get_by_text("Sent to marketer@example.com, as the member shown")).to_be_visible()
     assert mail.outbox[0].subject == "[Test] Up, Alex"
     page.get_by_text("Launch …").click()
     page.get_by_role("button", name="Yes, launch it").click()

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from campaigns import learning, odds
@@ -24,6 +24,7 @@ RECORDS = st.dictionaries(
 VERSIONS = [VARIANT, {**VARIANT, "interest": "hiking"}, {**VARIANT, "interest": "snow"}]
 
 
+@settings(max_examples=15, deadline=None)
 @given(records=RECORDS, seed=st.integers(0, 99))
 def test_odds_add_up_and_leave_every_version_a_chance(
     records: dict[int, tuple[int, int]], seed: int

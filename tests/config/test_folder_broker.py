@@ -30,16 +30,16 @@ def test_messages_put_and_taken_at_the_same_time_arrive_whole_and_once(tmp_path:
         if number < 2:
             for place in range(MESSAGES):
                 here._put("celery", {"place": number * MESSAGES + place, "padding": "x" * 200_000})
+            (tmp_path / f"all of {number}").touch()
             return []
         taken: list[int] = []
-        idle = 0
-        while idle < 2_000:
+        while True:
+            is_all = all((tmp_path / f"all of {each}").exists() for each in (0, 1))
             try:
                 taken.append(here._get("celery")["place"])
-                idle = 0
             except Empty:
-                idle += 1
-        return taken
+                if is_all:
+                    return taken
 
     found = at_once(work, callers=4)
     assert not [each for each in found if isinstance(each, str)]

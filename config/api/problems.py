@@ -6,6 +6,7 @@ know is a bug: it stays an exception, is logged as one and ends as a 500 in the 
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import ceil
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 100
 MAX_POINTER = 200
+_STRAY = re.compile(r"~(?![01])")
 RESERVED = {"type", "title", "status", "code", "detail", "errors", "request_id"}
 # Violations that say "somebody else was faster" or "never": unique, check, exclusion, foreign key.
 CONSTRAINT_STATES = {"23505", "23514", "23P01", "23503", "23001"}
@@ -126,7 +128,9 @@ def escaped(name: str) -> str:
 
 
 def shortened(pointer: str) -> str:
-    return pointer[:MAX_POINTER].removesuffix("~")  # Half an escape is no pointer.
+    """A pointer that is one: half an escape is none, nor is a `~` of a name that a room took over
+    from a document."""
+    return _STRAY.sub("~0", pointer[:MAX_POINTER].removesuffix("~"))
 
 
 def _invalid(errors: list[dict[str, str]]) -> Problem:

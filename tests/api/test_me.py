@@ -150,3 +150,9 @@ def test_queries_are_as_many_for_an_old_member_as_for_a_new_one(
         with django_assert_num_queries(queries):
             assert phone.get(API + path).status_code == 200
     assert Entry.objects.count() == 51
+
+
+def test_refusal_of_a_strange_name_points_at_it(alex: Member, phone: APIClient) -> None:
+    answer = phone.put(f"{API}interests/", {"interests": {"~x": 0.5}}, format="json")
+    assert answer.status_code == 400
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/interests/~0x"]

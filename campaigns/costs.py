@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from django.db import connection
 
+from campaigns import goals
 from campaigns.models import Campaign
-from campaigns.reporting import DEFAULT_DAYS
 from loyalty.models import EarnRule, PointsPolicy
 from members.models import Programme
 
@@ -36,12 +36,12 @@ class PointCost:
 
 def point_cost(campaign: Campaign) -> PointCost:
     """Count the points of a campaign, to this day."""
-    days = int(campaign.goal.get("within_days", DEFAULT_DAYS)) if campaign.goal else DEFAULT_DAYS
+    days = goals.days_of(campaign.goal)
     asked: dict[str, int | str] = {
         "campaign": campaign.pk,
         "code": campaign.code,
         "days": days,
-        "default": DEFAULT_DAYS,
+        "default": goals.DAYS,
         "purchase": EarnRule.Fact.PURCHASE.value,
         "interaction": EarnRule.Fact.INTERACTION.value,
     }

@@ -4,6 +4,7 @@ A journey begins when the member entered, or at its moment if that came first; o
 and told after that counts, so the deed that let a member in is not the one that lets them go.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +16,6 @@ from loyalty.models import CheckIn, PurchaseLine
 from members.models import Interaction
 
 KINDS = ("purchase", "visit", "check_in", "interaction")
-NEEDS = {"interaction": "interaction"}
 KEYS = {"kind", "within_days", "interaction"}
 DAYS = 14
 # Clocks of tills and phones differ by so much.
@@ -47,6 +47,11 @@ def check(goal: object, *, kinds: set[str], pointer: str = "/goal") -> None:
     days = goal.get("within_days", DAYS)
     if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= 365:
         raise Invalid("'within_days' lies between 1 and 365.", pointer=f"{pointer}/within_days")
+
+
+def days_of(goal: Mapping[str, Any]) -> int:
+    """Within how many days the goal counts."""
+    return int(goal.get("within_days", DAYS))
 
 
 def reached(goal: dict[str, Any]) -> Q:

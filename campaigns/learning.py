@@ -13,7 +13,7 @@ from functools import lru_cache
 from django.db import connection
 
 from campaigns import goals, odds
-from campaigns.models import Campaign, Journey, Step, TrackRecord, Variant
+from campaigns.models import Campaign, Engagement, Journey, Step, TrackRecord, Variant
 from members.models import Interest
 
 
@@ -47,7 +47,7 @@ def fold(*, now: datetime) -> int:
     """Write the track records of live campaigns anew; returns how many changed."""
     _note_goals(now=now)
     with connection.cursor() as cursor:
-        cursor.execute(_FOLD, {"now": now})
+        cursor.execute(_FOLD, {"now": now, "likely": Engagement.LIKELY})
         return int(cursor.rowcount)
 
 
@@ -55,7 +55,7 @@ def _note_goals(*, now: datetime) -> None:
     """Note who reached the goal within its days on a journey that has no step to come: the others
     are asked when their next step is due."""
     for campaign in Campaign.objects.filter(state=Campaign.State.LIVE).exclude(goal={}):
-        days = timedelta(days=int(campaign.goal.get("within_days", goals.DAYS)))
+        days = timedelta(days=goals.days_of(campaign.goal))
         rows = Journey.objects.filter(
             campaign=campaign, goal_at=None, next_step=None, due_at__gt=now - days, due_at__lte=now
         )
@@ -125,7 +125,8 @@ INSERT INTO campaigns_trackrecord AS known (variant_id, context_id, sent, answer
 SELECT d.variant_id, d.context_id, count(*), count(*) FILTER (
            WHERE j.goal_at IS NOT NULL OR EXISTS (
                SELECT FROM campaigns_engagement e
-                WHERE e.delivery_id = d.id AND e.kind = 'clicked' AND e.human_percent >= 50))
+                WHERE e.delivery_id = d.id AND e.kind = 'clicked'
+                  AND e.human_percent >= %(likely)s))
   FROM campaigns_delivery d
   JOIN campaigns_journey j ON j.id = d.journey_id
   JOIN campaigns_campaign c ON c.id = d.campaign_id AND c.state = 'live'

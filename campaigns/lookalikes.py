@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
-from campaigns.reporting import DEFAULT_DAYS
+from campaigns import goals
 from members.models import Member
 
 MOST = 5
@@ -53,7 +53,7 @@ def find(*, member: Member, at: datetime) -> LookAlikes:
         "member": member.pk,
         "at": at,
         "since": at - YEAR,
-        "default": DEFAULT_DAYS,
+        "default": goals.DAYS,
         "most": MOST,
         "weighed": MOST_WEIGHED,
     }

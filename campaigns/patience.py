@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 from django.db import connection
 
-from campaigns.models import Delivery
-from campaigns.tracking import LIKELY
+from campaigns.models import Delivery, Engagement
 from members.models import Channel, Programme, Purpose
 
 # Where taking no notice says something: the inbox waits to be opened, a call is answered or not.
@@ -27,7 +26,9 @@ class Patience:
         if self._limit is None or not ids:
             return
         with connection.cursor() as cursor:
-            cursor.execute(_IGNORED, {"ids": ids, "channels": list(CHANNELS), "likely": LIKELY})
+            cursor.execute(
+                _IGNORED, {"ids": ids, "channels": list(CHANNELS), "likely": Engagement.LIKELY}
+            )
             for member_id, channel, count in cursor.fetchall():
                 self._ignored[member_id, channel] = count
 

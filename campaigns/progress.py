@@ -11,9 +11,6 @@ from campaigns import learning
 from campaigns.models import Campaign, Delivery, Engagement, Journey, Step
 from campaigns.reporting import Tally, parts
 
-# What a scanner did is not the member's answer.
-LIKELY = 50
-
 
 @dataclass(frozen=True, slots=True)
 class Journeys:
@@ -70,7 +67,7 @@ _NONE = {"opened": 0, "clicked": 0}
 def _answers(campaign: Campaign) -> dict[int, dict[str, int]]:
     """{step: deliveries opened and clicked by a likely person}."""
     rows = (
-        Engagement.objects.filter(delivery__campaign=campaign, human_percent__gte=LIKELY)
+        Engagement.objects.filter(delivery__campaign=campaign, human_percent__gte=Engagement.LIKELY)
         .order_by()
         .values_list("delivery__step")
         .annotate(

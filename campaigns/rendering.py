@@ -20,6 +20,7 @@ from mjml import mjml2html
 
 from campaigns import particulars, templating, tracking
 from campaigns.models import Delivery, Journey, Link, Variant
+from campaigns.models.gift import Promise
 from loyalty import recommendations
 from loyalty.models import Account, Place, Product
 from members.models import Address, Channel, Interaction, Member, Programme, Purpose
@@ -196,53 +197,49 @@ def facts_for(deliveries: Sequence[Delivery], *, now: datetime) -> dict[int, dic
     programme = Programme.objects.get()
     values = {}
     for delivery in deliveries:
-        member = delivery.member
-        address = addresses.get(member.pk)
-        account = accounts.get(member.pk)
         interest = delivery.variant.interest if delivery.variant else None
         occasion = occasions.get(delivery.journey_id)
-        products = [
-            {"name": s.name, "category": s.category, "price": s.price, "currency": s.currency}
-            for s in looked_at.get(member.pk, [])
-        ]
-        promise = delivery.promise
         cause = causes.get(delivery.journey_id)
         place, product = (cause.place, cause.product) if cause else (None, None)
+        products = [_product(each) for each in looked_at.get(delivery.member_id, [])]
         values[delivery.pk] = {
-            "member": {
-                "given_name": member.given_name,
-                "family_name": member.family_name,
-                "number": member.number,
-                "city": address.city if address else "",
-                "region": address.region if address else "",
-                "language": member.locale.partition("-")[0],
-                "points": account.balance if account else 0,
-                "tier": account.tier.name if account and account.tier else "",
-            },
+            "member": _member(
+                delivery.member,
+                address=addresses.get(delivery.member_id),
+                account=accounts.get(delivery.member_id),
+            ),
             "programme": {"name": programme.name},
             "interest": {"name": interest.name, "slug": interest.slug} if interest else {},
             "occasion": {"date": occasion.date, "district": occasion.district} if occasion else {},
             "place": {"name": place.name, "story": place.story} if place else {},
-            "product": {
-                "name": product.name,
-                "category": product.category,
-                "price": product.price,
-                "currency": product.currency,
-            }
-            if product
-            else (products[0] if products else {}),
+            "product": _product(product) if product else next(iter(products), {}),
             "products": products,
-            "voucher": {
-                "code": promise.code,
-                "worth": promise.worth,
-                "expires_on": promise.expires_on,
-            }
-            if promise
-            else {},
+            "voucher": _voucher(delivery.promise) if delivery.promise else {},
             "cause": cause.values if cause else {},
             **more.get(delivery.pk, {}),
         }
     return values
+
+
+def _member(member: Member, *, address: Address | None, account: Account | None) -> dict[str, Any]:
+    return {
+        "given_name": member.given_name,
+        "family_name": member.family_name,
+        "number": member.number,
+        "city": address.city if address else "",
+        "region": address.region if address else "",
+        "language": member.locale.partition("-")[0],
+        "points": account.balance if account else 0,
+        "tier": account.tier.name if account and account.tier else "",
+    }
+
+
+def _product(of: Product | recommendations.Suggestion) -> dict[str, Any]:
+    return {"name": of.name, "category": of.category, "price": of.price, "currency": of.currency}
+
+
+def _voucher(promise: Promise) -> dict[str, Any]:
+    return {"code": promise.code, "worth": promise.worth, "expires_on": promise.expires_on}
 
 
 @dataclass(frozen=True, slots=True)

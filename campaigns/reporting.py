@@ -11,13 +11,13 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count, Q
 
+from campaigns import goals
 from campaigns.lift import Sample, compare
 from campaigns.models import Campaign, Delivery, Engagement, Journey
 
 COLUMNS = (
     "member", "step", "channel", "state", "reason", "arm", "variant", "due_at", "sent_at", "zone",
 )  # fmt: skip
-DEFAULT_DAYS = 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,9 @@ def balance(campaign: Campaign) -> Balance:
         if reason:
             reasons[reason] = reasons.get(reason, 0) + count
     sent = rows.filter(state=Delivery.State.SENT).order_by()
-    engaged = Engagement.objects.filter(delivery__campaign=campaign, human_percent__gte=50)
+    engaged = Engagement.objects.filter(
+        delivery__campaign=campaign, human_percent__gte=Engagement.LIKELY
+    )
     counts = engaged.aggregate(
         opened=Count("delivery", distinct=True, filter=Q(kind=Engagement.Kind.OPENED)),
         clicked=Count("delivery", distinct=True, filter=Q(kind=Engagement.Kind.CLICKED)),
@@ -133,7 +135,7 @@ def lift(campaign: Campaign, *, now: datetime) -> dict[str, Any]:
     leave out the objected would compare different people. Shape as `lift.report_file`, and
     `still_open`: how many members' days are not over at `now`.
     """
-    days = int(campaign.goal.get("within_days", DEFAULT_DAYS)) if campaign.goal else DEFAULT_DAYS
+    days = goals.days_of(campaign.goal)
     with connection.cursor() as cursor:
         cursor.execute(_OUTCOMES, {"campaign": campaign.pk, "days": days})
         sums = {row[0]: row[1:] for row in cursor.fetchall()}

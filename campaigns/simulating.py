@@ -26,7 +26,7 @@ from campaigns import (
     versions,
 )
 from campaigns.channels import CARRIERS
-from campaigns.channels.contract import Carrier, Outcome, Result
+from campaigns.channels.contract import Carrier, Outcome, Result, RowCarrier
 from campaigns.models import Campaign, ChannelState, ContactCap, Delivery, Journey
 from campaigns.rendering import Message
 from config.errors import Invalid, NotFound
@@ -187,18 +187,8 @@ def _told(row: Delivery, local: datetime) -> dict[str, Any]:
     }
 
 
-class _Nowhere:
+class _Nowhere(RowCarrier):
     """A channel that takes everything and delivers nothing."""
-
-    chunk = 500
-    is_transactional = True
-    resends_in_doubt = True
-
-    def open(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
     def send(self, messages: Sequence[Message], *, now: datetime) -> list[Outcome]:
         return [Outcome(message, Result.SENT) for message in messages]

@@ -22,9 +22,6 @@ from campaigns.registry import Condition, condition
 from loyalty import hesitations
 from members.models import Interaction, Member
 
-# What a scanner did is not the member's answer.
-LIKELY = 50
-
 CONDITIONS: dict[str, Condition] = {}
 
 
@@ -90,7 +87,7 @@ def did_since(
 
 def _engaged(kinds: list[Engagement.Kind], *, step: int) -> Q:
     rows = Engagement.objects.filter(
-        delivery__journey=OuterRef("pk"), kind__in=kinds, human_percent__gte=LIKELY
+        delivery__journey=OuterRef("pk"), kind__in=kinds, human_percent__gte=Engagement.LIKELY
     )
     return Q(Exists(_of_step(rows, step, "delivery__")))
 

@@ -20,7 +20,6 @@ from members.preferences import Wishes
 
 _SIGNER = signing.Signer(salt="cairn.message")
 SCANNER_WINDOW = timedelta(seconds=3)
-LIKELY = 50
 # Saving a page again and again is opening a message once.
 REMEMBERED = timedelta(hours=1)
 LONGEST_URL = 1_000
@@ -77,7 +76,7 @@ def record_click(token: str, *, now: datetime, agent: str, is_head: bool) -> str
             link=link,
             human_percent=likelihood,
         )
-        if likelihood >= LIKELY and delivery.member.erased_at is None:
+        if likelihood >= Engagement.LIKELY and delivery.member.erased_at is None:
             interest = delivery.variant.interest_id if delivery.variant else None
             interactions.record(
                 [
@@ -177,7 +176,7 @@ def likelihood(*, agent: str, waited: timedelta | None, is_told: bool = True) ->
 def _likelihood(delivery: Delivery, *, now: datetime, agent: str, is_head: bool) -> int:
     waited = now - delivery.sent_at if delivery.sent_at else None
     percent = likelihood(agent="" if is_head else agent, waited=waited)
-    if percent < LIKELY:
+    if percent < Engagement.LIKELY:
         return percent
     others = Engagement.objects.filter(
         delivery=delivery, kind=Engagement.Kind.CLICKED, at__gt=now - SCANNER_WINDOW

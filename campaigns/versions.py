@@ -28,20 +28,20 @@ class Change:
 
 def goal_of(step: Step) -> dict[str, Any]:
     """The goal of the version a step belongs to."""
-    campaign = step.campaign
-    if step.version == campaign.version:
-        return dict(campaign.goal)
-    kept = CampaignVersion.objects.get(campaign=campaign, number=step.version)
-    return dict(kept.document["goal"])
+    return _said(step, "goal")
 
 
 def entry_of(step: Step) -> dict[str, Any]:
     """How members came in who go by the version a step belongs to."""
+    return _said(step, "entry")
+
+
+def _said(step: Step, key: str) -> dict[str, Any]:
     campaign = step.campaign
     if step.version == campaign.version:
-        return dict(campaign.entry)
+        return dict(getattr(campaign, key))
     kept = CampaignVersion.objects.get(campaign=campaign, number=step.version)
-    return dict(kept.document["entry"])
+    return dict(kept.document[key])
 
 
 def step_after(step: Step) -> Step | None:

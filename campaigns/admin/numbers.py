@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from campaigns import costs, learning, progress, reporting
+from campaigns import costs, goals, learning, progress, reporting
 from campaigns.admin import wording
 from campaigns.models import Campaign, Delivery
 from members.models import Channel, Interest, Programme
@@ -44,7 +44,7 @@ def context(campaign: Campaign, *, now: datetime) -> dict[str, Any]:
         "opened": _rate(balance.opened, balance.sent),
         "clicked": _rate(balance.clicked, balance.sent),
         "deliveries_link": address(campaign),
-        "days": _days(campaign),
+        "days": goals.days_of(campaign.goal),
         "cost": costs.point_cost(campaign),
         **_lift(campaign, now=now),
     }
@@ -134,10 +134,6 @@ def _shares(counts: dict[str, int]) -> list[dict[str, Any]]:
 
 def _rate(count: int, of: int) -> str:
     return wording.percent(count / of) if of else "–"
-
-
-def _days(campaign: Campaign) -> int:
-    return int(campaign.goal.get("within_days", reporting.DEFAULT_DAYS))
 
 
 def _lift(campaign: Campaign, *, now: datetime) -> dict[str, Any]:

@@ -53,5 +53,20 @@ class Carrier(Protocol):
         """Send these messages, one outcome each, in order."""
 
 
+class RowCarrier:
+    """A channel whose message is a row in our own database: there is nothing to connect to, and
+    the row is there exactly once."""
+
+    chunk = 500
+    is_transactional = True
+    resends_in_doubt = True
+
+    def open(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 class Unreachable(Exception):
     """The provider does not answer: nothing was sent."""

@@ -3,22 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from campaigns.channels.contract import Outcome, Result
+from campaigns.channels.contract import Outcome, Result, RowCarrier
 from campaigns.models import InboxMessage
 from campaigns.rendering import Message
 
 
-class Inbox:
-    chunk = 500
-    is_transactional = True
-    resends_in_doubt = True
-
-    def open(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
+class Inbox(RowCarrier):
     def send(self, messages: Sequence[Message], *, now: datetime) -> list[Outcome]:
         InboxMessage.objects.bulk_create(
             [

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from campaigns import desks
-from campaigns.channels.contract import Outcome, Result
+from campaigns.channels.contract import Outcome, Result, RowCarrier
 from campaigns.models import StaffTask
 from campaigns.rendering import Message
 
@@ -12,17 +12,7 @@ from campaigns.rendering import Message
 DUE_WITHIN = timedelta(minutes=20)
 
 
-class People:
-    chunk = 500
-    is_transactional = True
-    resends_in_doubt = True
-
-    def open(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
+class People(RowCarrier):
     def send(self, messages: Sequence[Message], *, now: datetime) -> list[Outcome]:
         StaffTask.objects.bulk_create(
             [

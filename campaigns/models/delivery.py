@@ -202,6 +202,9 @@ class Engagement(models.Model):
         COMPLAINED = "complained"
         UNSUBSCRIBED = "unsubscribed"
 
+    # From so many percent on it counts as a person's doing.
+    LIKELY = 50
+
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="engagements")
     kind = models.CharField(max_length=12, choices=Kind)
     at = models.DateTimeField()

@@ -12,7 +12,7 @@ from django.db.models import ForeignKey, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from unfold.admin import ModelAdmin, TabularInline
 from unfold.views import ChangeList
 
 from config.errors import Invalid, Refusal
@@ -130,10 +130,6 @@ class ReadOnlyAdmin(Admin):
 
 class Inline(ScopedForeignKeys, TabularInline):
     """Rows of a table that are edited with their owner."""
-
-
-class TallInline(ScopedForeignKeys, StackedInline):
-    """The same for rows with too many fields for one line."""
 
 
 class AddOnlyAdmin(ReadOnlyAdmin):

@@ -6,8 +6,6 @@ that takes everything and does nothing. What counts is that it all adds up, and 
 takes more than 400 MB: of a backend of PostgreSQL, what is its own.
 """
 
-import importlib
-import importlib.util
 import json
 import multiprocessing
 import resource
@@ -24,7 +22,7 @@ from typing import Any
 import psycopg
 from django.db import connection
 
-from campaigns import files, launching, planning, reporting, sending
+from campaigns import arbitration, files, launching, planning, reporting, sending
 from campaigns.channels import CARRIERS
 from campaigns.channels.contract import Outcome, Result
 from campaigns.channels.inbox import Inbox
@@ -41,9 +39,6 @@ BODY = (
     "{% if interest.name %} How about some {{ interest.name }}?{% endif %}\n\n"
     "[Come in](https://www.example.com/?from=news)"
 )
-# The place for choosing among rivals, between planning and sending: once it is there.
-_HAS_ARBITRATION = importlib.util.find_spec("campaigns.arbitration") is not None
-_arbitration: Any = importlib.import_module("campaigns.arbitration") if _HAS_ARBITRATION else None
 
 type Work = Callable[[], dict[str, int]]
 
@@ -88,9 +83,7 @@ def run(asked: Asked) -> Report:
     rate = sent["claimed"] / sent["seconds"]
     report.told += [
         f"planned {planned['deliveries']:,} deliveries in {planned['seconds']:.1f} s",
-        f"arbitrated in {chosen['seconds']:.1f} s"
-        if _HAS_ARBITRATION
-        else "not arbitrated: nobody can do that yet",
+        f"arbitrated in {chosen['seconds']:.1f} s",
         (
             f"{sent['claimed']:,} claimed, gated and rendered, {sent['sent']:,} sent, in"
             f" {sent['seconds']:.1f} s: {rate:,.0f} messages a second"
@@ -158,8 +151,7 @@ def _plan(database: str) -> dict[str, int]:
 
 def _arbitrate(database: str) -> dict[str, int]:
     scratch.use(database)
-    if _HAS_ARBITRATION:
-        _arbitration.arbitrate(now=DUE)
+    arbitration.arbitrate(now=DUE)
     return {}
 
 

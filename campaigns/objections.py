@@ -43,6 +43,9 @@ def judge(deliveries: Sequence[Delivery], *, now: datetime) -> Gate:
         .order_by("pk")
         .select_for_update(no_key=True)
     }
+    for delivery in deliveries:
+        # Its message is written to whom the gate has seen.
+        delivery.member = members[delivery.member_id]
     live = set(
         Campaign.objects.filter(
             pk__in={d.campaign_id for d in deliveries}, state=Campaign.State.LIVE

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from campaigns import audiences, gifts, previewing, rendering, templating
+from campaigns import audiences, filling, gifts, previewing, rendering
 from campaigns.models import Campaign, Delivery, Journey, Variant
 from campaigns.previewing import NOBODY
 from members.models import Member, Programme
@@ -52,7 +52,7 @@ def _look(
             rendering.render(
                 delivery, variant=variant, values=values, links=[], programme=programme
             )
-        except templating.RenderingFailed as error:
+        except filling.RenderingFailed as error:
             lacking[error.detail] += 1
     return [
         Finding(variant.step.position, str(variant), what, many, len(members))

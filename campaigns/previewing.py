@@ -18,10 +18,10 @@ from campaigns import (
     audiences,
     entrants,
     entries,
+    filling,
     gifts,
     images,
     rendering,
-    templating,
     waits,
 )
 from campaigns.models import Campaign, Delivery, Journey, Occasion, OccasionArea, Step, Variant
@@ -153,7 +153,7 @@ def preview(campaign: Campaign, *, variant: Variant, member: Member, now: dateti
         message = rendering.render(
             delivery, variant=variant, values=values, links=[], programme=Programme.objects.get()
         )
-    except templating.RenderingFailed as error:
+    except filling.RenderingFailed as error:
         problem = error.detail
     lacking = missing([variant.subject, variant.body], values)
     picture = _picture(variant, member) if variant.image else None

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from mjml import mjml2html
 
-from campaigns import particulars, templating, tracking
+from campaigns import filling, particulars, templating, tracking
 from campaigns.models import Delivery, Journey, Link, Variant
 from campaigns.models.gift import Promise
 from loyalty import recommendations
@@ -136,7 +136,7 @@ def render_batch(
                     programme=programme,
                 )
             )
-        except templating.RenderingFailed as error:
+        except filling.RenderingFailed as error:
             failed[delivery.pk] = error.detail
     return messages, failed
 
@@ -151,18 +151,18 @@ def render(
 ) -> Message:
     """Render one message; `RenderingFailed` when the template runs into a limit."""
     tracked = {link.url: tracking.click_url(delivery, link) for link in links}
-    body = _marked(variant.body, tuple(tracked))
+    said = filling.body(_marked(variant.body, tuple(tracked)), values)
     addresses = dict(enumerate(tracked.values()))
 
-    def filled(said: str) -> str:
-        return _MARKED.sub(lambda mark: addresses.get(int(mark[1]), mark[0]), said)
+    def linked_up(part: str) -> str:
+        return _MARKED.sub(lambda mark: addresses.get(int(mark[1]), mark[0]), part)
 
     return Message(
         delivery=delivery,
         member=delivery.member,
-        subject=templating.line(variant.subject, values),
-        text=filled(templating.text(body, values)).strip(),
-        html=filled(templating.html(body, values)),
+        subject=filling.line(variant.subject, values),
+        text=linked_up(said.text).strip(),
+        html=linked_up(said.html),
         has_picture=bool(variant.image),
         programme=programme,
     )

@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from campaigns import caps, entries, gifts, objections, pacing, rendering, settling
 from campaigns.channels import CARRIERS
 from campaigns.channels.contract import Carrier, Result, Unreachable
-from campaigns.models import Campaign, Delivery
+from campaigns.models import Campaign, Delivery, Step, Variant
 from campaigns.rendering import Message
 from members.models import Channel
 
@@ -88,10 +88,8 @@ def claim(*, channel: str, now: datetime, limit: int) -> list[Delivery]:
             },
         )
         ids = [row[0] for row in cursor.fetchall()]
-    rows = Delivery.objects.filter(pk__in=ids).select_related(
-        "campaign", "step__gift", "journey", "member", "variant__interest"
-    )
-    return sorted(rows, key=lambda d: (d.due_at, -d.value, d.pk))
+    rows = Delivery.objects.filter(pk__in=ids).select_related("journey")
+    return _with_their_campaign(sorted(rows, key=lambda d: (d.due_at, -d.value, d.pk)))
 
 
 def reap() -> int:
@@ -124,6 +122,20 @@ def finish(*, now: datetime) -> int:
         ).update(state=Campaign.State.FINISHED)
         for campaign in done
     )
+
+
+def _with_their_campaign(batch: Sequence[Delivery]) -> list[Delivery]:
+    """The deliveries with `campaign`, `step` and `variant`: few rows that many of them share."""
+    campaigns = Campaign.objects.in_bulk({delivery.campaign_id for delivery in batch})
+    steps = Step.every.select_related("gift").in_bulk({delivery.step_id for delivery in batch})
+    variants = Variant.objects.select_related("interest").in_bulk(
+        {delivery.variant_id for delivery in batch} - {None}
+    )
+    for delivery in batch:
+        delivery.campaign = campaigns[delivery.campaign_id]
+        delivery.step = steps[delivery.step_id]
+        delivery.variant = variants.get(delivery.variant_id)
+    return list(batch)
 
 
 def _gate(batch: Sequence[Delivery], *, now: datetime) -> list[Delivery]:

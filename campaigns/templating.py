@@ -1,25 +1,20 @@
 """The language marketers write in: Liquid over a short list of plain values, Markdown around it.
 
 A template is checked when it is saved, with line and column: only known names, a few tags and
-filters, no ranges, bounded size. It is rendered under limits on loops, output and nesting. For
-HTML whatever a template puts out is escaped for Markdown, and HTML in the source stays text, so
-neither a member's name nor a marketer's slip becomes markup, and both parts say the same.
+filters, no ranges, bounded size. `filling` fills it under limits on loops, output and nesting, so
+that neither a member's name nor a marketer's slip becomes markup.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from functools import lru_cache
-from typing import Any, TextIO
+from typing import Any
 
-from liquid import BoundTemplate, Environment, RenderContext
-from liquid.builtin.output import Output, OutputNode
+from liquid import Environment
 from liquid.exceptions import LiquidError
 from liquid.static_analysis import TemplateAnalysis
-from liquid.stringify import to_liquid_string
-from markdown_it import MarkdownIt
 
-from config.errors import Invalid, Refusal
+from config.errors import Invalid
 
 LONGEST = 20_000
 LONGEST_TAG = 500
@@ -63,22 +58,21 @@ _DELIMITER = re.compile(r"{{|{%|}}|%}")
 _CLOSER = {"{{": "}}", "{%": "%}"}
 _NAME = re.compile(r"-?\s*(#|\w*)")
 _RANGE = re.compile(r"\([^)]*\.\.")
-_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-# Beside the ASCII ones: C1, halves of characters, and what turns the direction of all that follows.
-_CONTROL = re.compile(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
+# Where a value goes in a page: characters without a meaning, which nobody else may use.
+FIRST_SLOT = 0xF0000
+SLOT = re.compile("[\U000f0000-\U000ffffd]")
+# Beside the ASCII ones: C1, halves of characters, what turns the direction of all that follows, and
+# the slots.
+CONTROL = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069"
+    "\U000f0000-\U000ffffd]"
 )
 _LINE_BREAK = re.compile(r"[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-_SCHEME = re.compile(r"[^/?#]*?:")
-_SCHEMES = ("http:", "https:", "mailto:", "tel:", "sms:")
-_WHITE = re.compile(r"\s+")
 
 
-class RenderingFailed(Refusal):
-    code = "rendering_failed"
+class Sandbox(Environment):
+    """Liquid within limits on nesting, loops and output."""
 
-
-class _Sandbox(Environment):
     block_nesting_limit = 12
     context_depth_limit = 12
     loop_iteration_limit = 2_000
@@ -86,52 +80,14 @@ class _Sandbox(Environment):
     output_stream_limit = 30_000  # Markdown takes a second over three times as many brackets.
 
 
-class _EscapedNode(OutputNode):
-    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
-        said = to_liquid_string(self.expression.evaluate(context), autoescape=False)
-        # Markdown takes a backslash before any punctuation for the character itself.
-        return buffer.write(_PUNCTUATION.sub(r"\\\1", _WHITE.sub(" ", said)))
-
-
-class _Escaped(Output):
-    """Escapes on the way out: comparisons and filters see the values as they are."""
-
-    node_class = _EscapedNode
-
-
-class _Amount(float):
-    """A price, for Liquid's arithmetic, which takes no decimals; shown as it was written."""
-
-    _written: str
-
-    def __new__(cls, value: Decimal) -> "_Amount":
-        amount = super().__new__(cls, value)
-        amount._written = str(value)
-        return amount
-
-    def __str__(self) -> str:
-        return self._written
-
-
-class _Markdown(MarkdownIt):
-    """Links that open a page, a mail or a call; other schemes stay text."""
-
-    def validateLink(self, url: str) -> bool:  # noqa: N802 - the library calls it so
-        scheme = _SCHEME.match(url)
-        return scheme is None or scheme[0].lower() in _SCHEMES
-
-
-_environment = _Sandbox()
-_escaping = _Sandbox()
-_escaping.add_tag(_Escaped)
-_markdown = _Markdown("commonmark", {"html": False, "linkify": False})
+_environment = Sandbox()
 
 
 def check(source: str, *, pointer: str) -> None:
     """Refuse a template that cannot be rendered safely; `Invalid` names place, line and column."""
     if len(source) > LONGEST:
         raise _at(source, LONGEST, f"At most {LONGEST:,} characters.", pointer)
-    if found := _CONTROL.search(source):
+    if found := CONTROL.search(source):
         raise _at(source, found.start(), "Control characters are not text.", pointer)
     _check_tags(source, pointer)
     analysis = _analysed(source, pointer)
@@ -197,47 +153,6 @@ def check_subject(source: str, *, pointer: str) -> None:
 def used(source: str) -> frozenset[str]:
     """The names of the values that a template which was checked uses."""
     return frozenset(_environment.from_string(source).analyze().globals)
-
-
-def text(source: str, values: Mapping[str, Any]) -> str:
-    """Render as plain text."""
-    return _render(_compiled(source), values)
-
-
-def line(source: str, values: Mapping[str, Any]) -> str:
-    """Render as one line, for subjects and titles."""
-    return _WHITE.sub(" ", _render(_compiled(source), values)).strip()[:300]
-
-
-def html(source: str, values: Mapping[str, Any]) -> str:
-    """Render as HTML: Liquid first, its output escaped, then Markdown without raw HTML."""
-    return str(_markdown.render(_render(_compiled(source, is_escaped=True), values)))
-
-
-def _render(template: BoundTemplate, values: Mapping[str, Any]) -> str:
-    try:
-        return str(template.render(**_plain(values)))
-    except LiquidError as error:
-        raise RenderingFailed(str(error.message)) from error
-    except Exception as error:  # What Liquid's filters let through, as for 'inf' | floor.
-        raise RenderingFailed(str(error)) from error
-
-
-@lru_cache(maxsize=1_024)
-def _compiled(source: str, *, is_escaped: bool = False) -> BoundTemplate:
-    return (_escaping if is_escaped else _environment).from_string(source)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return _CONTROL.sub("", value)
-    if isinstance(value, Decimal):
-        return _Amount(value)
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return value
 
 
 def _check_variable(

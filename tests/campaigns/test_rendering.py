@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from django.core.mail import EmailMultiAlternatives
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from campaigns import rendering, sending, templating, tracking
+from campaigns import filling, objections, rendering, sending, tracking
 from campaigns.channels import email
 from campaigns.models import Campaign, Delivery, Journey, Link, Occasion
 from loyalty.models import Account
@@ -35,7 +35,10 @@ def mail_to(member: Member, **said: Any) -> Any:
 
 
 def claimed() -> list[Delivery]:
-    return sending.claim(channel="email", now=DUE, limit=1_000)
+    """What is due, seen by the last gate."""
+    batch = sending.claim(channel="email", now=DUE, limit=1_000)
+    with transaction.atomic():
+        return objections.judge(batch, now=DUE).cleared
 
 
 def parsed(mail: EmailMultiAlternatives) -> Any:
@@ -196,10 +199,10 @@ def test_name_like_the_mark_of_a_link_stays_a_name() -> None:
 def test_variant_is_compiled_once_however_many_read_it() -> None:
     scenes.readers(3)
     scenes.planned(variants=[variant(body="Hi {{ member.given_name }} [a](https://example.com)")])
-    templating._compiled.cache_clear()
+    filling._compiled.cache_clear()
     messages, _ = rendering.render_batch(claimed(), now=DUE)
     assert len({message.html for message in messages}) == 3
-    assert templating._compiled.cache_info().misses == 3  # The subject, the text, the HTML.
+    assert filling._compiled.cache_info().misses == 2  # The subject, the body.
 
 
 # --- Headers ------------------------------------------------------------------------------------

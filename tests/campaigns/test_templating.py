@@ -1,36 +1,12 @@
-"""The language of marketers: what it can say, and what nobody can make it do."""
+"""The language of marketers: what a template may say, and where one that cannot be is wrong."""
 
-import re
 import time
-from datetime import date
-from decimal import Decimal
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from campaigns import templating
+from campaigns import filling, templating
 from config.errors import Invalid
-
-PACK = {"name": "Day_pack", "category": "day_packs", "price": Decimal("89.50"), "currency": "USD"}
-VALUES: dict[str, Any] = {
-    "member": {"given_name": "Ana", "family_name": "", "points": 120, "tier": "Ridge"},
-    "programme": {"name": "Cairn"},
-    "interest": {"name": "Hiking", "slug": "hiking"},
-    "occasion": {"date": date(2027, 8, 23), "district": "Denver Public Schools"},
-    "place": {},
-    "product": PACK,
-    "products": [PACK, {"name": "Tent", "category": "tents", "price": None, "currency": ""}],
-}
-# What is no letter is left out of what is sent: controls, and turns of the direction of a line.
-NAMES = st.text(
-    alphabet=st.characters(
-        exclude_categories=["Cs", "Cc", "Zl", "Zp"],
-        exclude_characters="\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
-    ),
-    max_size=60,
-)
+from tests.campaigns.test_filling import VALUES
 
 
 def refusal(source: str) -> str:
@@ -40,49 +16,7 @@ def refusal(source: str) -> str:
     return caught.value.detail
 
 
-def with_name(name: str) -> dict[str, Any]:
-    return {**VALUES, "member": {**VALUES["member"], "given_name": name}}
-
-
-def shown(html: str) -> str:
-    """What a reader sees of HTML that has no markup but paragraphs."""
-    inside = html.strip().removeprefix("<p>").removesuffix("</p>")
-    assert "<" not in inside
-    for entity, char in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):
-        inside = inside.replace(entity, char)
-    return inside
-
-
-# --- What it can say ----------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("source", "said"),
-    [
-        ("Hello {{ member.given_name }}", "Hello Ana"),
-        ("{{ member.family_name | default: 'friend' }}", "friend"),
-        ("{{ member.given_name | upcase | append: '!' }}", "ANA!"),
-        ("{{ place.name }}{{ place.story | default: 'Look around.' }}", "Look around."),
-        ("{{ occasion.date | date: '%d %B' }}", "23 August"),
-        ("{{ product.price }} {{ product.currency }}", "89.50 USD"),
-        ("{{ product.price | times: 2 }}", "179.0"),
-        ("{{ product.price | divided_by: 4 | round: 2 }}", "22.38"),
-        ("{% if product.price > 80 %}dear{% else %}cheap{% endif %}", "dear"),
-        ("{{ products.size }} {{ products[1].name }} {{ products.first.name }}", "2 Tent Day_pack"),
-        (
-            "{% for p in products %}{{ forloop.index }}.{{ p.name }} {% endfor %}",
-            "1.Day_pack 2.Tent ",
-        ),
-        ("{% unless member.tier %}none{% else %}{{ member.tier }}{% endunless %}", "Ridge"),
-        ("{% case interest.slug %}{% when 'snow' %}S{% when 'hiking' %}H{% endcase %}", "H"),
-        ("{% comment %}not said{% endcomment %}said", "said"),
-        ("Stay (or go...) at 50 % {off}", "Stay (or go...) at 50 % {off}"),
-    ],
-)
-def test_template_says_what_it_means(source: str, said: str) -> None:
-    templating.check(source, pointer="/body")
-    assert templating.text(source, VALUES) == said
-    assert shown(templating.html(source, VALUES)) == said.strip()
-
-
+# --- What is offered ------------------------------------------------------------------------------
 def test_every_value_offered_can_be_used() -> None:
     for name, fields in templating.VARIABLES.items():
         for field in fields:
@@ -93,32 +27,6 @@ def test_every_value_offered_can_be_used() -> None:
 
 def test_every_filter_offered_exists() -> None:
     assert templating._environment.filters.keys() >= templating.FILTERS
-
-
-def test_markdown_becomes_html() -> None:
-    html = templating.html("# Hello\n\n**Go** [outside](https://example.com/a?b=1&c=2)", VALUES)
-    assert html == (
-        "<h1>Hello</h1>\n"
-        '<p><strong>Go</strong> <a href="https://example.com/a?b=1&amp;c=2">outside</a></p>\n'
-    )
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "{% if product.category == 'day_packs' %}yes{% endif %}",
-        "{% if product.name contains '_' %}yes{% endif %}",
-        "{% if product.name.size == 8 %}yes{% endif %}",
-    ],
-)
-def test_both_parts_decide_on_the_same_values(source: str) -> None:
-    assert templating.text(source, VALUES) == "yes"
-    assert templating.html(source, VALUES) == "<p>yes</p>\n"
-
-
-def test_value_in_a_links_address_stays_whole() -> None:
-    html = templating.html("[See](https://example.com/{{ product.category }}?a_b=1)", VALUES)
-    assert html == '<p><a href="https://example.com/day_packs?a_b=1">See</a></p>\n'
 
 
 # --- What is refused, and where -------------------------------------------------------------------
@@ -170,7 +78,7 @@ def test_template_that_cannot_be_is_refused_with_line_and_column(source: str, pl
     assert place in refusal(source)
 
 
-@pytest.mark.parametrize("char", "\x00\x1b\x7f\x80\u202e\u2066\ud800")
+@pytest.mark.parametrize("char", "\x00\x1b\x7f\x80\u202e\u2066\ud800\U000f0000")
 def test_control_characters_are_refused(char: str) -> None:
     assert refusal(f"a\nb{char}c") == "Line 2, column 2: Control characters are not text."
 
@@ -204,7 +112,7 @@ def test_twenty_thousand_hostile_characters_are_judged_in_time(piece: str) -> No
     started = time.process_time()
     try:
         templating.check(source, pointer="/body")
-        templating.html(source, VALUES)
+        filling.body(source, VALUES)
     except Invalid:
         pass
     assert time.process_time() - started < 3
@@ -214,125 +122,3 @@ def test_twenty_thousand_hostile_characters_are_judged_in_time(piece: str) -> No
 def test_subject_is_one_line_that_says_something(source: str) -> None:
     with pytest.raises(Invalid):
         templating.check_subject(source, pointer="/subject")
-
-
-# --- Under limits ---------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    "source",
-    [
-        "{{ 1 | divided_by: 0 }}",
-        "{{ '1e308' | times: '1e308' | ceil }}",
-        "{{ 'nan' | round }}",
-        "{{ occasion | date: '%Y' }}",
-        "{{ member.given_name | slice: 'x' }}",
-        "{{ 'a' | prepend: }}",
-        "{% for a in products %}{% for b in products %}" * 6 + "{% endfor %}{% endfor %}" * 6,
-        "{% for a in products %}" * 9 + "x" * 3_000 + "{% endfor %}" * 9,
-        "{{ 9999999999 | times: 99999999999" + " | times: 999999999999999999" * 17 + " }}",
-    ],
-    ids=lambda source: source[:40],
-)
-def test_template_that_runs_into_a_limit_is_a_refusal_not_an_accident(source: str) -> None:
-    source = source.replace("| times: 9999999999999", "| times: 9" + "9" * 12)
-    for render in (templating.text, templating.line, templating.html):
-        try:
-            templating.check(source, pointer="/body")
-            assert len(render(source, {**VALUES, "products": [PACK] * 3})) < 110_000
-        except (templating.RenderingFailed, Invalid):
-            continue
-
-
-def test_huge_loop_ends() -> None:
-    with pytest.raises(templating.RenderingFailed, match="loop iteration limit"):
-        templating.text(
-            "{% for a in products %}{% for b in products %}{% endfor %}{% endfor %}",
-            {"products": [{}] * 100},
-        )
-
-
-def test_huge_output_ends() -> None:
-    with pytest.raises(templating.RenderingFailed, match="output stream limit"):
-        templating.text(
-            "{% for a in products %}" + "x" * 1_000 + "{% endfor %}", {"products": [1] * 101}
-        )
-
-
-# --- Whose words become markup --------------------------------------------------------------------
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "[click](https://evil.example)",
-    "[x](javascript:alert(1))",
-    "![x](https://evil.example/p.png)",
-    "<https://evil.example>",
-    "**bold** _it_ `code` ~~no~~",
-    "&lt;script&gt; &amp; &#60;",
-    "\\",
-    "# Heading",
-    "- item",
-    "1. item",
-    "> quote",
-    "---",
-    "===",
-    "    code",
-    "a | b",
-    '" onmouseover="alert(1)',
-    "{{ settings }}",
-    "{% include 'x' %}",
-]
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("source", ["{{ member.given_name }}", "Dear\n{{ member.given_name }}"])
-def test_hostile_name_stays_a_name(name: str, source: str) -> None:
-    said = shown(templating.html(source, with_name(name)))
-    assert " ".join(said.split()).removeprefix("Dear ") == " ".join(name.split())
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_name_stays_a_name_behind_a_filter(name: str) -> None:
-    html = templating.html("Dear {{ member.given_name | append: '!' }}", with_name(name))
-    assert " ".join(shown(html).split()) == " ".join(f"Dear {name}!".split())
-
-
-@given(name=NAMES)
-@settings(max_examples=150)
-def test_any_name_is_shown_as_it_is(name: str) -> None:
-    html = templating.html("Dear {{ member.given_name }}.", with_name(name))
-    assert " ".join(shown(html).split()) == " ".join(f"Dear {name}.".split())
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "<script>alert(1)</script>",
-        '<a href="javascript:alert(1)">x</a>',
-        "[x](javascript:alert(1))",
-        "[x](JaVaScRiPt:alert(1))",
-        "[x](&#106;avascript:alert(1))",
-        "[x](java\nscript:alert(1))",
-        "[x](vbscript:x)",
-        "[x](data:text/html;base64,PHNjcmlwdD4=)",
-        "![x](javascript:alert(1))",
-        "<javascript:alert(1)>",
-        "<style>p{}</style>",
-    ],
-)
-def test_markup_of_the_source_runs_nothing(source: str) -> None:
-    html = templating.html(source, VALUES)
-    for tag in re.findall(r"<[^>]*>", html):
-        assert re.fullmatch(r"</?p>|</a>|<a href=\"http[^\"]*\">", tag)
-
-
-@pytest.mark.parametrize(
-    ("name", "line"),
-    [
-        ("Ana\r\nBcc: all@example.com", "Hello Ana Bcc: all@example.com"),
-        ("Ana\u2028\u0085\x0bB", "Hello Ana B"),
-        ("\x00Ana\x1b", "Hello Ana"),
-        ("  Ana  ", "Hello Ana"),
-        ("x" * 400, "Hello " + "x" * 294),
-    ],
-)
-def test_line_is_one_line_whatever_the_name(name: str, line: str) -> None:
-    assert templating.line("Hello {{ member.given_name }}", with_name(name)) == line

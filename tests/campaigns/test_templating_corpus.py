@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from campaigns import templating
+from campaigns import filling, templating
 from config.errors import Invalid
-from tests.campaigns.test_templating import PACK, VALUES
+from tests.campaigns.test_filling import PACK, VALUES, html_of, text_of
 
 SECRET = "s3cr3t"
 HOSTILE_NAME = (
@@ -345,22 +345,22 @@ def withstand(
         assert re.match(r"Line \d+, column \d+: ", refused.detail)
         assert refused.pointer == "/body"
         return
-    for render in (templating.text, templating.line, templating.html):
+    for render in (text_of, filling.line, html_of):
         started = time.process_time()
         try:
             said = render(source, values)
-        except templating.RenderingFailed as failure:
+        except filling.RenderingFailed as failure:
             said = failure.detail
         assert time.process_time() - started < 1
         assert SECRET not in said
         assert settings.SECRET_KEY not in said
         assert not re.search(r"<class|object at 0x|<function|Traceback", said)
         said.encode()
-        if render is templating.html:
+        if render is html_of:
             reader = Reader(convert_charrefs=True)
             reader.feed(said)
             reader.close()
-        if render is templating.line:
+        if render is filling.line:
             assert len(said.splitlines()) <= 1
 
 

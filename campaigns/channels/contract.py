@@ -37,8 +37,10 @@ class Carrier(Protocol):
     `is_transactional`: whether sending is a row in our own database, committed with the record.
     """
 
-    chunk: int
     is_transactional: bool
+
+    @property
+    def chunk(self) -> int: ...
 
     @property
     def resends_in_doubt(self) -> bool: ...

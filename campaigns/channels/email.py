@@ -1,8 +1,8 @@
-"""E-mail through Django's mail interface: SMTP, or any provider of django-anymail.
+"""E-mail: SMTP, or any provider of django-anymail through Django's mail interface.
 
 The Message-ID is the delivery's, so a provider that drops repeats makes a resend harmless. Plain
-SMTP cannot tell, so there each message is put at risk alone, and one in doubt is not sent again:
-one whose sender died, or whose server fell silent after the text had left.
+SMTP cannot tell, so there few messages are put at risk together, and one in doubt is not sent
+again: one whose sender died, or whose server fell silent after the text had left.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ from django.utils.encoding import punycode
 
 from campaigns import bouncing
 from campaigns.channels.contract import Outcome, Result, Unreachable
+from campaigns.channels.smtp import Line
 from campaigns.rendering import Message
 
 METADATA = "delivery"
@@ -29,13 +30,15 @@ _MESSAGE_ID = re.compile(r"<?delivery-([1-9]\d{0,17})@([^<>@\s]+)>?")
 
 
 class Email:
-    chunk = 1
     is_transactional = False
 
     def __init__(self) -> None:
         self._connection: BaseEmailBackend | None = None
-        self._is_smtp = False
-        self._may_have_left = False
+        self._line: Line | None = None
+
+    @property
+    def chunk(self) -> int:
+        return int(settings.EMAIL_CHUNK)
 
     @property
     def resends_in_doubt(self) -> bool:
@@ -49,44 +52,35 @@ class Email:
             self._connection = None
             raise Unreachable(str(error)) from error
         smtp = getattr(self._connection, "connection", None)
-        self._is_smtp = isinstance(smtp, smtplib.SMTP)
-        if isinstance(smtp, smtplib.SMTP):
-            self._watch(smtp)
+        self._line = Line(smtp) if isinstance(smtp, smtplib.SMTP) else None
 
     def close(self) -> None:
         if self._connection is not None:
             # What was sent was acknowledged; a broken goodbye changes nothing.
             with contextlib.suppress(OSError, smtplib.SMTPException):
                 self._connection.close()
-            self._connection = None
+            self._connection = self._line = None
 
     def send(self, messages: Sequence[Message], *, now: datetime) -> list[Outcome]:
         return [self._send(message, now=now) for message in messages]
 
-    def _watch(self, smtp: smtplib.SMTP) -> None:
-        """Notice when a message's text begins to leave: a refusal before that is no doubt."""
-        transmit = smtp.data
-
-        def data(text: bytes | str) -> tuple[int, bytes]:
-            self._may_have_left = True
-            return transmit(text)
-
-        smtp.data = data  # type: ignore[method-assign, assignment]
-
     def _send(self, message: Message, *, now: datetime) -> Outcome:
-        # What an HTTP provider took in before the line broke, nobody can see from here.
-        self._may_have_left = not self._is_smtp
         try:
             mail = build(message, now=now)
-            mail.connection = self._connection
-            mail.send()
+            if self._line is not None:
+                self._line.send(mail)
+            else:
+                mail.connection = self._connection
+                mail.send()
         except (smtplib.SMTPRecipientsRefused, AnymailRecipientsRefused) as error:
             return Outcome(message, _refusal(error), str(error)[:200], _says_nobody(error))
         except smtplib.SMTPResponseException as error:
             permanent = 500 <= error.smtp_code < 600
             return Outcome(message, Result.REFUSED if permanent else Result.RETRY, str(error)[:200])
         except (OSError, AnymailError) as error:
-            is_in_doubt = self._may_have_left and isinstance(error, OSError)
+            # What an HTTP provider took in before the line broke, nobody can see from here.
+            may_have_left = self._line is None or self._line.may_have_left
+            is_in_doubt = may_have_left and isinstance(error, OSError)
             doubles = is_in_doubt and not self.resends_in_doubt
             return Outcome(message, Result.IN_DOUBT if doubles else Result.RETRY, str(error)[:200])
         except ValueError as error:  # A header or an address that cannot be written.

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Server:
-    """A mail server that answers each command as told; None hangs up instead."""
+    """A mail server that answers each command, or each line, as told; None hangs up instead."""
 
     def __init__(self, answers: dict[str, str | None]) -> None:
         self.answers = {"": "220 hi", "DATA": "354 go", "TEXT": "250 ok", "QUIT": "221 bye"}
@@ -62,6 +62,8 @@ class Server:
             if not line or word == "QUIT":
                 return
             word = "TEXT" if in_text else line[:4].decode().strip().upper()
+            if (whole := line.decode().strip()) in self.answers:
+                word = whole
 
 
 @pytest.fixture
@@ -79,6 +81,7 @@ def server(settings: Any) -> Iterator[Callable[..., Server]]:
         each.close()
 
 
+@pytest.mark.parametrize("ehlo", ["250 hi", "250-hi\r\n250 PIPELINING"], ids=("slow", "pipelining"))
 @pytest.mark.parametrize(
     ("answers", "fate"),
     [
@@ -98,13 +101,44 @@ def server(settings: Any) -> Iterator[Callable[..., Server]]:
     ids=str,
 )
 def test_answer_of_the_mail_server_decides(
-    answers: dict[str, str | None], fate: tuple[str, str], server: Callable[..., Server]
+    answers: dict[str, str | None], fate: tuple[str, str], ehlo: str, server: Callable[..., Server]
 ) -> None:
-    server(**answers)
+    server(EHLO=ehlo, **answers)
     member = scenes.reader()
     scenes.planned()
     scenes.turn()
     assert scenes.fate(member) == fate
+
+
+@pytest.mark.parametrize("ehlo", ["250 hi", "250-hi\r\n250 PIPELINING"], ids=("slow", "pipelining"))
+def test_message_that_is_refused_spoils_no_other_of_its_connection(
+    ehlo: str, server: Callable[..., Server]
+) -> None:
+    server(EHLO=ehlo, **{"RCPT TO:<nobody@example.com>": "550 no such user"})
+    first, second = scenes.reader(email="nobody@example.com"), scenes.reader()
+    scenes.planned()
+    scenes.turn()
+    assert scenes.fate(first) == ("failed", "refused")
+    assert scenes.fate(second) == ("sent", "")
+
+
+def test_line_that_is_a_dot_does_not_end_the_text(server: Callable[..., Server]) -> None:
+    answering = server()
+    member = scenes.reader()
+    scenes.planned(variants=[{"interest": None, "subject": "Hi", "body": "a\n.\nb"}])
+    scenes.turn()
+    assert scenes.fate(member) == ("sent", "")
+    assert answering.texts == 1
+
+
+def test_address_that_nobody_can_have_is_refused(server: Callable[..., Server]) -> None:
+    answering = server()
+    member = scenes.reader()
+    Member.objects.update(email="zoë@example.com")
+    scenes.planned()
+    scenes.turn()
+    assert scenes.fate(member) == ("failed", "refused")
+    assert answering.texts == 0
 
 
 def test_message_whose_text_had_left_is_sent_again_where_that_cannot_double(

@@ -23,7 +23,7 @@ from loyalty import (
 from loyalty.models import Outing, TillEvent
 from members import households
 from members.models import ApiKey, Household, Member
-from tests import factories
+from tests import browsers, factories
 from tests.factories import PEAK, line
 
 API = "/api/v1"
@@ -247,6 +247,14 @@ WRITES = {
     ),
     "remove device": Write(
         "DELETE", at("/me/devices/"), "app", lambda scene: {"token": "t"}, 204
+    ),
+    "add browser": Write(
+        "POST", at("/me/devices/"), "app",
+        lambda scene: {**browsers.Browser().subscription("b1"), "expirationTime": 4e12}, 201,
+    ),
+    "remove browser": Write(
+        "DELETE", at("/me/devices/"), "app",
+        lambda scene: {"endpoint": browsers.Browser().subscription("b1")["endpoint"]}, 204,
     ),
     "invite to household": Write(
         "POST", at("/me/household/"), "app", lambda scene: {"member": "kim@example.com"}, 202

@@ -7,6 +7,7 @@ subscriptions without a word.
 
 from datetime import datetime
 
+from config.errors import NotFound
 from members import subscriptions
 from members.models import Device, Member
 
@@ -49,6 +50,12 @@ def forget(*, member: Member, token: str) -> None:
 def unsubscribe(*, member: Member, endpoint: str) -> None:
     """Push to this browser no more. A subscription that is not the member's is left alone."""
     Device.objects.filter(member=member, endpoint=endpoint).delete()
+
+
+def remove(*, member: Member, device_id: int) -> None:
+    """Push to this phone or browser no more, though it is not at hand."""
+    if not Device.objects.filter(member=member, pk=device_id).delete()[0]:
+        raise NotFound("You have no such device.")
 
 
 def _keep_the_newest(member: Member) -> None:

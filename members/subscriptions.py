@@ -84,8 +84,14 @@ def is_of_a_push_service(endpoint: str) -> bool:
         return False
     if parts.scheme != "https" or parts.username is not None:
         return False
-    at = host if port in (None, HTTPS) else f"{host}:{port}"
+    at = _with_port(host, port)
     return any(_is_at(at, service) for service in settings.WEB_PUSH_SERVICES)
+
+
+def origin_of(endpoint: str) -> str:
+    """The push service of a checked address, as RFC 8292 wants it addressed."""
+    parts = urlsplit(endpoint)
+    return f"https://{_with_port(parts.hostname or '', parts.port)}"
 
 
 def point_of(key: ec.EllipticCurvePublicKey) -> bytes:
@@ -107,6 +113,10 @@ def base64url(text: str, *, size: int) -> bytes:
     if len(value) != size:
         raise ValueError(f"not {size} bytes")
     return value
+
+
+def _with_port(host: str, port: int | None) -> str:
+    return host if port in (None, HTTPS) else f"{host}:{port}"
 
 
 def _is_at(host: str, service: str) -> bool:

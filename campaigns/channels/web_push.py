@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 import jwt
 import structlog
@@ -48,6 +47,7 @@ class _Letter:
     delivery_id: int
     device_id: int
     endpoint: str
+    origin: str
     headers: dict[str, str]
     body: bytes
 
@@ -57,11 +57,11 @@ def send(pairs: Sequence[tuple[Message, Device]], *, now: datetime) -> list[Verd
 
     Threads do nothing but post: no row is read or written in them.
     """
+    if not pairs:
+        return []
     vouchers: dict[str, str] = {}
     letters = [_letter(message, device, vouchers, now=now) for message, device in pairs]
     silences: Counter[str] = Counter()
-    if not letters:
-        return []
     with ThreadPoolExecutor(min(AT_ONCE, len(letters))) as postmen:
         return list(postmen.map(lambda letter: _posted(letter, silences), letters))
 
@@ -97,10 +97,13 @@ def topic_of(message: Message) -> str:
 
 def _letter(
     message: Message, device: Device, vouchers: dict[str, str], *, now: datetime
-) -> _Letter:
+) -> _Letter | None:
+    """None for an address that is not, or no longer, one of a push service."""
     endpoint = device.endpoint or ""
-    parts = urlsplit(endpoint)
-    origin = f"https://{parts.netloc}"
+    if not subscriptions.is_of_a_push_service(endpoint):
+        log.warning("push_service_unknown", device=device.pk)
+        return None
+    origin = subscriptions.origin_of(endpoint)
     if origin not in vouchers:
         vouchers[origin] = _voucher(origin, now=now)
     left = min(max(message.delivery.expires_at - now, timedelta(0)), LONGEST_TTL)
@@ -108,6 +111,7 @@ def _letter(
         delivery_id=message.delivery.pk,
         device_id=device.pk,
         endpoint=endpoint,
+        origin=origin,
         headers={
             "Authorization": vouchers[origin],
             "Content-Encoding": "aes128gcm",
@@ -129,23 +133,21 @@ def _voucher(origin: str, *, now: datetime) -> str:
     return f"vapid t={token}, k={subscriptions.public_key()}"
 
 
-def _posted(letter: _Letter, silences: Counter[str]) -> Verdict:
-    if not subscriptions.is_of_a_push_service(letter.endpoint):
-        log.warning("push_service_unknown", device=letter.device_id)
+def _posted(letter: _Letter | None, silences: Counter[str]) -> Verdict:
+    if letter is None:
         return Verdict(Result.REFUSED)
-    service = urlsplit(letter.endpoint).netloc
-    if silences[service] >= MOST_SILENCES:
+    if silences[letter.origin] >= MOST_SILENCES:
         return Verdict(Result.RETRY)
     answer = posting.post(url=letter.endpoint, headers=letter.headers, body=letter.body)
     verdict = judged(answer.status)
     if answer.status is None:
-        silences[service] += 1
+        silences[letter.origin] += 1
     if verdict.result is not Result.SENT:
         log.info(
             "push_failed",
             delivery=letter.delivery_id,
             device=letter.device_id,
-            service=service,
+            service=letter.origin,
             status=answer.status,
             said=answer.text,
         )

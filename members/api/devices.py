@@ -53,7 +53,7 @@ class UnsubscribedIn(StrictSerializer):
 class DeviceOut(serializers.ModelSerializer[Device]):
     class Meta:
         model = Device
-        fields = ("platform", "added_at")
+        fields = ("id", "platform", "added_at")
 
 
 class PublicKeyOut(serializers.Serializer[Any]):
@@ -110,6 +110,19 @@ class Devices(generics.ListAPIView[Device]):
             return 204, {}
 
         return writes.answer_once(request, forget)
+
+
+class OneDevice(APIView):
+    @extend_schema(request=None, responses={204: None})
+    def delete(self, request: Request, device_id: int) -> Response:
+        """For one that is not at hand: what is removes itself by its token or endpoint."""
+        member = callers.member_of(request)
+
+        def remove() -> tuple[int, dict[str, Any]]:
+            devices.remove(member=member, device_id=device_id)
+            return 204, {}
+
+        return writes.answer_once(request, remove)
 
 
 class PublicKey(APIView):

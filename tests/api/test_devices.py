@@ -38,7 +38,7 @@ def test_list_has_both_and_no_way_to_either(phone: APIClient) -> None:
     phone.post(DEVICES, {"token": "t", "platform": "ios"})
     phone.post(DEVICES, Browser().subscription())
     rows = phone.get(DEVICES).json()["results"]
-    assert [set(row) for row in rows] == [{"platform", "added_at"}] * 2
+    assert [set(row) for row in rows] == [{"id", "platform", "added_at"}] * 2
     assert {row["platform"] for row in rows} == {"ios", "web"}
 
 
@@ -54,6 +54,24 @@ def test_browser_of_another_member_stays(phone: APIClient) -> None:
     said = Browser().subscription()
     factories.app(factories.member()).post(DEVICES, said)
     assert phone.delete(DEVICES, {"endpoint": said["endpoint"]}).status_code == 204
+    assert Device.objects.exists()
+
+
+def test_browser_that_is_not_at_hand_is_removed_by_its_id(phone: APIClient) -> None:
+    row = phone.post(DEVICES, Browser().subscription()).json()
+    assert phone.delete(f"{DEVICES}{row['id']}/").status_code == 204
+    assert refused(phone.delete(f"{DEVICES}{row['id']}/")) == (404, "not_found", [])
+    assert not Device.objects.exists()
+
+
+@pytest.mark.parametrize("number", ["0", "9" * 30])
+def test_device_that_is_not_there_is_not_removed(number: str, phone: APIClient) -> None:
+    assert refused(phone.delete(f"{DEVICES}{number}/")) == (404, "not_found", [])
+
+
+def test_device_of_another_member_is_not_there(phone: APIClient) -> None:
+    row = factories.app(factories.member()).post(DEVICES, Browser().subscription()).json()
+    assert refused(phone.delete(f"{DEVICES}{row['id']}/")) == (404, "not_found", [])
     assert Device.objects.exists()
 
 

@@ -240,13 +240,16 @@ def test_address_that_is_not_on_the_list_any_more_is_not_called(
     assert (scenes.fate(member), service.shop.heard) == (("failed", "refused"), [])
 
 
-def test_row_that_somebody_slipped_in_is_not_called(service: Service) -> None:
-    member = surfer()
+@pytest.mark.parametrize("address", [None, "https://[no-address", "no address"])
+def test_row_that_somebody_slipped_in_is_not_called(address: str | None, service: Service) -> None:
+    slipped, other = surfer(), surfer()
     with shops.opened() as inside:
-        row = service.browser().of(member)
-        Device.objects.filter(pk=row.pk).update(endpoint=inside.url)
+        row = service.browser().of(slipped, "a")
+        service.browser().of(other, "b")
+        Device.objects.filter(pk=row.pk).update(endpoint=address or inside.url)
         send()
-        assert (scenes.fate(member), inside.heard) == (("failed", "refused"), [])
+        assert (scenes.fate(slipped), inside.heard) == (("failed", "refused"), [])
+    assert scenes.fate(other) == ("sent", "")
 
 
 # --- Several devices ------------------------------------------------------------------------------

@@ -112,6 +112,17 @@ def test_list_of_services_decides(services: list[str], is_taken: bool, settings:
     assert subscriptions.is_of_a_push_service("https://push.example:8443/x") is is_taken
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "origin"),
+    [
+        ("https://FCM.googleapis.com:443/wp/x", "https://fcm.googleapis.com"),
+        ("https://push.example:8443/wp/x?y", "https://push.example:8443"),
+    ],
+)
+def test_push_service_is_addressed_by_its_origin(endpoint: str, origin: str) -> None:
+    assert subscriptions.origin_of(endpoint) == origin
+
+
 # --- Keys -----------------------------------------------------------------------------------------
 def test_keys_are_taken_padded_or_not() -> None:
     browser = Browser()

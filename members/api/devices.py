@@ -24,6 +24,8 @@ class DeviceIn(StrictSerializer):
 
 
 class SubscriptionKeysIn(StrictSerializer):
+    """What messages for this browser are encrypted with."""
+
     p256dh = Text(max_length=100, help_text="A point on P-256, 65 bytes in base64url")
     auth = Text(max_length=30, help_text="16 bytes in base64url")
 
@@ -113,7 +115,7 @@ class Devices(generics.ListAPIView[Device]):
 
 
 class OneDevice(APIView):
-    @extend_schema(request=None, responses={204: None})
+    @extend_schema(operation_id="me_device_destroy", request=None, responses={204: None})
     def delete(self, request: Request, device_id: int) -> Response:
         """For one that is not at hand: what is removes itself by its token or endpoint."""
         member = callers.member_of(request)

@@ -8,18 +8,19 @@ from collections.abc import Collection
 
 from django.db import connection
 
-from members import consents
+from members import consents, subscriptions
 from members.models import Channel, Purpose
 
+_HAS_DEVICE = (
+    "EXISTS (SELECT 1 FROM members_device d WHERE d.member_id = m.id AND d.refused_at IS NULL{})"
+)
 _REACHABLE = {
     Channel.EMAIL: (
         "(m.email_key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM members_mailbox b"
         " WHERE b.email_key = m.email_key AND b.unreachable_since IS NOT NULL))"
     ),
     Channel.SMS: "m.phone IS NOT NULL",
-    Channel.PUSH: (
-        "EXISTS (SELECT 1 FROM members_device d WHERE d.member_id = m.id AND d.refused_at IS NULL)"
-    ),
+    Channel.PUSH: _HAS_DEVICE.format(" AND d.endpoint IS NULL"),
     Channel.INBOX: "true",
     Channel.PEOPLE: "true",
 }
@@ -27,6 +28,8 @@ _REACHABLE = {
 
 def reachable_sql(*, channel: str) -> str:
     """True where there is an address that takes mail, a number or a device."""
+    if channel == Channel.PUSH and subscriptions.is_on():
+        return _HAS_DEVICE.format("")
     return _REACHABLE[Channel(channel)]
 
 

@@ -6,6 +6,7 @@ with a development secret, DEBUG or a wildcard host.
 """
 
 import logging
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -286,6 +287,25 @@ EMAIL_PROVIDER_DEDUPLICATES = env.bool("EMAIL_PROVIDER_DEDUPLICATES", default=Fa
 EMAIL_CHUNK = env.int("EMAIL_CHUNK", default=10)
 FIREBASE_CREDENTIALS = env.str("FIREBASE_CREDENTIALS", default="")
 PUSH_LOG = STATE_DIR / "push.log"
+# Browsers are pushed to where there is a key (manage.py make_web_push_key) and whom to ask.
+WEB_PUSH_PRIVATE_KEY = env.str("WEB_PUSH_PRIVATE_KEY", default="")
+WEB_PUSH_CONTACT = env.str("WEB_PUSH_CONTACT", default="")
+# The only hosts that a browser may name, and be posted to at.
+WEB_PUSH_SERVICES = env.list(
+    "WEB_PUSH_SERVICES",
+    default=[
+        "fcm.googleapis.com",
+        "updates.push.services.mozilla.com",
+        "*.push.services.mozilla.com",
+        "web.push.apple.com",
+        "*.push.apple.com",
+        "*.notify.windows.com",
+    ],
+)
+if WEB_PUSH_PRIVATE_KEY and not re.fullmatch(r"[A-Za-z0-9_-]{43}=?", WEB_PUSH_PRIVATE_KEY):
+    raise ImproperlyConfigured("WEB_PUSH_PRIVATE_KEY is not what make_web_push_key prints.")
+if WEB_PUSH_PRIVATE_KEY and not WEB_PUSH_CONTACT.startswith(("mailto:", "https://")):
+    raise ImproperlyConfigured("WEB_PUSH_PRIVATE_KEY needs a WEB_PUSH_CONTACT: mailto: or https://")
 SMS_PROVIDER = env.str("SMS_PROVIDER", default="")  # "twilio", or nobody: a log file
 TWILIO_ACCOUNT_SID = env.str("TWILIO_ACCOUNT_SID", default="")
 TWILIO_AUTH_TOKEN = env.str("TWILIO_AUTH_TOKEN", default="")

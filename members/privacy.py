@@ -31,7 +31,7 @@ NOT_EXPORTED = {
 # Never shown, in any table: how something is recognised is not what it says.
 SECRET_FIELDS = {
     "seed", "code_hash", "token", "secret_hash", "password", "lease", "leased_until",
-    "session_key", "data", "key",
+    "session_key", "data", "key", "endpoint", "p256dh", "auth",
 }  # fmt: skip
 
 

@@ -1,19 +1,23 @@
-"""Push notifications through Firebase Cloud Messaging, to every device of the member.
+"""Push notifications to every device of the member: to apps through Firebase Cloud Messaging, to
+browsers through their own push services.
 
-With no credentials set, notifications are written to a log file that says so. The collapse id is
-the delivery's: a device shows a repeated notification once.
+With no credentials set, notifications to apps are written to a log file that says so. The collapse
+id is the delivery's: a device shows a repeated notification once.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import structlog
 from django.conf import settings
+from django.db.models import QuerySet
 
+from campaigns.channels import plain, web_push
 from campaigns.channels.contract import Outcome, Result, Unreachable
 from campaigns.rendering import Message
+from members import subscriptions
 from members.models import Device
 
 log = structlog.get_logger(__name__)
@@ -35,20 +39,26 @@ class Push:
         pass
 
     def send(self, messages: Sequence[Message], *, now: datetime) -> list[Outcome]:
-        devices: dict[int, list[Device]] = {}
-        for device in Device.objects.filter(
-            member__in=[message.member.pk for message in messages], refused_at__isnull=True
-        ):
-            devices.setdefault(device.member_id, []).append(device)
-        return [self._send(m, devices.get(m.member.pk, []), now=now) for m in messages]
+        apps: dict[int, list[Device]] = {}
+        browsers: dict[int, list[Device]] = {}
+        for device in _devices_of(messages):
+            kind = apps if device.endpoint is None else browsers
+            kind.setdefault(device.member_id, []).append(device)
+        answers = _to_browsers(messages, browsers, now=now)
+        return [
+            self._send(m, apps.get(m.member.pk, []), answers.get(m.delivery.pk, []), now=now)
+            for m in messages
+        ]
 
-    def _send(self, message: Message, devices: list[Device], *, now: datetime) -> Outcome:
-        if not devices:
+    def _send(
+        self, message: Message, apps: list[Device], answers: list[Result], *, now: datetime
+    ) -> Outcome:
+        if not apps and not answers:
             return Outcome(message, Result.REFUSED, "no device")
-        if self._messaging is None:
-            _log(message, devices, now=now)
+        if apps and self._messaging is None:
+            _log(message, apps, now=now)
             return Outcome(message, Result.SENT, "logged, no provider is set")
-        results = [self._send_to(message, device, now=now) for device in devices]
+        results = [*answers, *(self._send_to(message, app, now=now) for app in apps)]
         for result in (Result.SENT, Result.RETRY):
             if result in results:
                 return Outcome(message, result)
@@ -59,7 +69,9 @@ class Push:
         fcm = self._messaging
         notice = fcm.Message(
             token=device.token,
-            notification=fcm.Notification(title=message.subject, body=message.text[:1_000]),
+            notification=fcm.Notification(
+                title=message.subject, body=plain.without_addresses(message.text)[:1_000]
+            ),
             android=fcm.AndroidConfig(collapse_key=collapse),
             apns=fcm.APNSConfig(headers={"apns-collapse-id": collapse}),
             data={"delivery": str(message.delivery.pk)},
@@ -75,6 +87,30 @@ class Push:
         return Result.SENT
 
 
+def _devices_of(messages: Sequence[Message]) -> QuerySet[Device]:
+    """Where browsers are not pushed to, theirs count as none."""
+    devices = Device.objects.filter(
+        member__in=[message.member.pk for message in messages], refused_at__isnull=True
+    ).order_by("pk")
+    return devices if subscriptions.is_on() else devices.filter(endpoint__isnull=True)
+
+
+def _to_browsers(
+    messages: Sequence[Message], browsers: Mapping[int, list[Device]], *, now: datetime
+) -> dict[int, list[Result]]:
+    """Send to these browsers, by member; what became of it, by delivery. Subscriptions that are
+    gone are struck off."""
+    pairs = [(m, browser) for m in messages for browser in browsers.get(m.member.pk, [])]
+    verdicts = web_push.send(pairs, now=now)
+    results: dict[int, list[Result]] = {}
+    for (message, _), verdict in zip(pairs, verdicts, strict=True):
+        results.setdefault(message.delivery.pk, []).append(verdict.result)
+    gone = [b.pk for (_, b), verdict in zip(pairs, verdicts, strict=True) if verdict.is_gone]
+    if gone:
+        Device.objects.filter(pk__in=gone).update(refused_at=now)
+    return results
+
+
 def _log(message: Message, devices: list[Device], *, now: datetime) -> None:
     settings.PUSH_LOG.parent.mkdir(parents=True, exist_ok=True)
     with settings.PUSH_LOG.open("a", encoding="utf-8") as log:
@@ -83,7 +119,7 @@ def _log(message: Message, devices: list[Device], *, now: datetime) -> None:
                 "at": now.isoformat(),
                 "delivery": message.delivery.pk,
                 "platform": device.platform,
-                "token": device.token[:8] + "…",
+                "token": (device.token or "")[:8] + "…",
                 "title": message.subject,
             }
             log.write(json.dumps(record, ensure_ascii=False) + "\n")

@@ -6,7 +6,6 @@ doubt. Who answered STOP to the provider has said so to us.
 """
 
 import json
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 
+from campaigns.channels import plain
 from campaigns.channels.contract import Outcome, Result, Unreachable
 from campaigns.rendering import Message
 from members import consents
@@ -24,8 +24,6 @@ TIMEOUT_SECONDS = 15
 STOPPED = 21610  # The number answered STOP.
 # What Twilio says about our own account or sender: for somebody to mend, no reason to give up.
 OURS = {20003, 20005, 21212, 21408, 21603, 21606, 21607, 21659, 21660, 21703, 63038}
-_LINK = re.compile(r"!?\[([^\[\]]*)\]\((https?://[^\s)]+)\)")
-_MARKS = re.compile(r"\*\*|__|`|^#+ ", re.MULTILINE)
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +69,7 @@ class Sms:
 
 def text_of(message: Message) -> str:
     """The body as a telephone shows it: no Markdown, every link whole, at most LONGEST long."""
-    text = _MARKS.sub("", _LINK.sub(r"\1 \2", message.text)).strip()
+    text = plain.with_addresses(message.text)
     if len(text) <= LONGEST:
         return text
     room = text[: LONGEST - 1]

@@ -63,7 +63,8 @@ class InteractionAdmin(StreamAdmin):
 
 @admin.register(Device)
 class DeviceAdmin(Admin):
-    """Phones that can be pushed to. The provider's token is nobody's business here."""
+    """Phones and browsers that can be pushed to. Tokens, endpoints and keys are nobody's business
+    here."""
 
     list_display = ("member", "platform", "added_at", "refused_at")
     list_filter = ("platform",)
@@ -72,7 +73,7 @@ class DeviceAdmin(Admin):
     search_fields = BY_MEMBER
     fields = ("member", "platform", "added_at", "refused_at")
     readonly_fields = fields
-    when_empty = "No phone yet: a member's app registers itself when it may push."
+    when_empty = "No phone or browser yet: a member's app registers itself when it may push."
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

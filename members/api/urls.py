@@ -8,6 +8,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("me/preferences/", preferences.Preferences.as_view()),
     path("me/interests/", interests.Interests.as_view()),
     path("me/devices/", devices.Devices.as_view()),
+    path("me/devices/<int:device_id>/", devices.OneDevice.as_view()),
+    path("me/devices/key/", devices.PublicKey.as_view()),
     path("me/household/", household.MyHousehold.as_view()),
     path("me/household/invitations/", household.Answers.as_view()),
     path("me/household/invitations/<int:household_id>/", household.Refusals.as_view()),

@@ -21,9 +21,9 @@ from loyalty import (
     tender,
 )
 from loyalty.models import Outing, TillEvent
-from members import households
+from members import devices, households
 from members.models import ApiKey, Household, Member
-from tests import factories
+from tests import browsers, factories
 from tests.factories import PEAK, line
 
 API = "/api/v1"
@@ -80,6 +80,11 @@ class Scene:
     @cached_property
     def outing(self) -> Outing:
         return factories.outing(starts_at=now() + timedelta(minutes=30))
+
+    @cached_property
+    def device(self) -> int:
+        said = devices.register(member=self.alex, token="lost", platform="ios", now=now())
+        return int(said.pk)
 
     @cached_property
     def household(self) -> int:
@@ -247,6 +252,17 @@ WRITES = {
     ),
     "remove device": Write(
         "DELETE", at("/me/devices/"), "app", lambda scene: {"token": "t"}, 204
+    ),
+    "add browser": Write(
+        "POST", at("/me/devices/"), "app",
+        lambda scene: {**browsers.Browser().subscription("b1"), "expirationTime": 4e12}, 201,
+    ),
+    "remove browser": Write(
+        "DELETE", at("/me/devices/"), "app",
+        lambda scene: {"endpoint": browsers.Browser().subscription("b1")["endpoint"]}, 204,
+    ),
+    "remove one device": Write(
+        "DELETE", lambda scene: f"/me/devices/{scene.device}/", "app", status=204
     ),
     "invite to household": Write(
         "POST", at("/me/household/"), "app", lambda scene: {"member": "kim@example.com"}, 202

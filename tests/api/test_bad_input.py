@@ -89,6 +89,10 @@ WRONG: dict[str, list[Any]] = {
     "labels": [*NO_TEXT, "not a slug!"],
     "currency": [*NO_TEXT, "usd", "US", "USDX", "US1"],
     "platform": [*NO_TEXT, "toaster"],
+    "endpoint": [*NO_TEXT, "http://fcm.googleapis.com/x", "https://cairn.example/x"],
+    "p256dh": [*NO_TEXT, "BNcRdreALRFX", "B" * 87],
+    "auth": [*NO_TEXT, "c2VjcmV0", "*" * 22],
+    "expirationTime": [*NO_NUMBER, "5", -1],
     "preferred_channel": [*NO_TEXT, "pigeon"],
     "kind": [*NO_TEXT, "purchase", "check-in", "yodel"],
     "interest": [*NO_TEXT, "chess"],
@@ -114,6 +118,9 @@ RIGHT: dict[str, dict[str, list[Any]]] = {
     "buy many": {"sku": ["", " "]},
     "sync till": {"sku": ["", " "], "kind": ["purchase"]},
     "return": {},
+    "add browser": {"expirationTime": [None]},
+    # Whatever is not the member's is left alone.
+    "remove browser": {"endpoint": ["http://fcm.googleapis.com/x", "https://cairn.example/x"]},
     "invite to household": {"member": ["99", "nobody@example.com", "erased-1"]},
 }  # fmt: skip
 

@@ -52,6 +52,7 @@ def test_every_write_is_tried() -> None:
                 receipt="<str:reference>", code="<str:code>", message="<int:message_id>",
                 outing=SimpleNamespace(code="<str:code>"), hold="<str:hold>",
                 redemption="<int:redemption_id>", household="<int:household_id>",
+                device="<int:device_id>",
                 climb="<str:slug>", session="<int:session_id>",
                 survey="<str:slug>", post="<int:post_id>",
                 to_pick_up="<str:reference>",

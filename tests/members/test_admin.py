@@ -26,7 +26,7 @@ from members.models import (
     Store,
     User,
 )
-from tests import factories
+from tests import browsers, factories
 from tests.staff import SignIn
 from tests.staff import person as somebody
 
@@ -473,6 +473,19 @@ def test_records_are_read_only_even_for_superusers(model: str, sign_in: SignIn) 
     client = sign_in()
     assert client.post(page(f"members_{model}_add"), {}).status_code == 403
     assert client.post(page(f"members_{model}_change", row.pk), {}).status_code == 403
+
+
+def test_way_to_a_phone_or_a_browser_is_nobodys_business(sign_in: SignIn, settings: Any) -> None:
+    browsers.switch_on(settings)
+    member, browser = factories.member(), browsers.Browser()
+    row = browser.of(member, "her-address")
+    client = sign_in()
+    listed = text(client.get(page("members_device_changelist")))
+    shown = listed + text(client.get(page("members_device_change", row.pk)))
+    said = browser.subscription("her-address")["keys"]
+    secrets = ("her-address", *said.values(), repr(browser.auth)[2:-1])
+    assert [secret for secret in secrets if secret in shown] == []
+    assert member.number in listed
 
 
 def test_names_are_never_markup(sign_in: SignIn, here: Store) -> None:

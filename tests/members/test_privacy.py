@@ -59,6 +59,7 @@ from members import (
 from members.mailboxes import News, Report
 from members.models import (
     Confirmation,
+    Device,
     ErasedContact,
     HouseholdMember,
     IdempotencyKey,
@@ -67,8 +68,8 @@ from members.models import (
     UnansweredInteraction,
     User,
 )
-from tests import factories
-from tests.factories import NOW, PEAK, line
+from tests import browsers, factories
+from tests.factories import JOINED, NOW, PEAK, line
 
 # Tables whose rows lead to a member by foreign keys, and are not in the export.
 NOT_EXPORTED = {
@@ -87,6 +88,7 @@ OF_STAFF = {
 
 TRACES = (
     "quuxington", "zaphodia", "+14155552671", "4155552671", "13 elm street", "her-phones-token",
+    "her-browsers-address",
 )  # fmt: skip
 
 pytestmark = pytest.mark.django_db
@@ -170,6 +172,8 @@ def zaphodia(settings: Any, tmp_path: Path) -> Member:
         asked_on=NOW.date(), due_at=NOW,
     )  # fmt: skip
     devices.register(member=member, token="her-phones-token", platform="ios", now=NOW)
+    browsers.switch_on(settings)
+    browsers.Browser().of(member, "her-browsers-address")
     message = factories.inbox_message(member, subject="Zaphodia, go out")
     StaffTask.objects.create(
         delivery=message.delivery, member=member, subject="Call Zaphodia", text="Hello, Zaphodia",
@@ -286,6 +290,16 @@ def test_export_keeps_secrets(zaphodia: Member) -> None:
     export = privacy.export(member=zaphodia)
     names = {name for rows in export.values() for row in rows for name in row}
     assert names & {"seed", "code_hash", "token", "password", "session_key", "data", "key"} == set()
+    assert names & {"endpoint", "p256dh", "auth"} == set()
+
+
+def test_browser_is_in_the_export_without_the_way_to_it(zaphodia: Member) -> None:
+    browser = Device.objects.get(endpoint__isnull=False)
+    rows = privacy.export(member=zaphodia)["members.device"]
+    assert rows[-1] == {
+        "id": browser.pk, "member": zaphodia.pk, "platform": "web", "added_at": str(JOINED),
+        "refused_at": None,
+    }  # fmt: skip
 
 
 def test_export_asks_as_often_for_much_as_for_little(

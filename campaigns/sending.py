@@ -92,6 +92,16 @@ def claim(*, channel: str, now: datetime, limit: int) -> list[Delivery]:
     return _with_their_campaign(sorted(rows, key=lambda d: (d.due_at, -d.value, d.pk)))
 
 
+def senders(*, channel: str) -> int:
+    """How many batches of a channel are under way."""
+    under_way = Delivery.objects.filter(
+        state__in=(Delivery.State.CLAIMED, Delivery.State.SENDING),
+        leased_until__isnull=False,
+        channel=channel,
+    )
+    return under_way.values("lease").distinct().count()
+
+
 def reap() -> int:
     """Take over what dead workers left behind: a claim goes back to planned, what was being sent
     is in doubt. Returns how many deliveries it concerned."""

@@ -283,6 +283,8 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Cairn <hello@cairn.e
 DELIVERY_LEASE_SECONDS = env.int("DELIVERY_LEASE_SECONDS", default=60)
 # True only for a provider that drops a second message with the same Message-ID.
 EMAIL_PROVIDER_DEDUPLICATES = env.bool("EMAIL_PROVIDER_DEDUPLICATES", default=False)
+# So many workers send on one channel side by side.
+SENDERS = env.int("SENDERS", default=4)
 # So many messages are at risk together: in doubt, and not sent again, if their worker is killed.
 EMAIL_CHUNK = env.int("EMAIL_CHUNK", default=10)
 FIREBASE_CREDENTIALS = env.str("FIREBASE_CREDENTIALS", default="")

@@ -45,7 +45,7 @@ class Kind:
 
 KINDS = (
     Kind(name="keyed provider", channel="email", chunk=20, resends_in_doubt=True),
-    Kind(name="plain SMTP", channel="email", chunk=1, resends_in_doubt=False),
+    Kind(name="plain SMTP", channel="email", chunk=10, resends_in_doubt=False),
     Kind(name="inbox", channel="inbox", chunk=500, resends_in_doubt=True),
 )
 

@@ -71,7 +71,7 @@ def run(asked: Asked) -> Report:
     members = asked.sized(1_000_000, quick=2_000)
     report = Report(sizes={"members": members, "campaigns": CAMPAIGNS, "senders": SENDERS})
     with scratch.database("million") as database, tempfile.TemporaryDirectory() as folder:
-        _build(database, members)
+        build(database, members)
         with _backends(database) as own_mb:
             planned = _stage(Path(folder), "plan", [lambda: _plan(database)])
             chosen = _stage(Path(folder), "arbitrate", [lambda: _arbitrate(database)])
@@ -108,7 +108,7 @@ def run(asked: Asked) -> Report:
     return report
 
 
-def _build(database: str, members: int) -> None:
+def build(database: str, members: int) -> None:
     with scratch.connect(database) as builder:
         world.add_members(builder, members)
         world.open_accounts(builder)

@@ -28,6 +28,7 @@ BENCHMARKS = {
     "earn": "earn",
     "bulk": "bulk",
     "plan": "plan",
+    "arbitrate": "arbitrate",
     "rows": "rows",
     "load": "load_purchases",
     "replay": "replay",

@@ -197,6 +197,7 @@ REST_FRAMEWORK = {
         "guess": "30/m",
         "export": "10/h",
         "post": "60/h",
+        "page": "30/m",  # What is said on a page without a login
         # Sign-in: per address, and over everybody
         "sign-in": "30/m",
         "sign-in-everybody": "3000/m",

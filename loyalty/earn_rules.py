@@ -17,6 +17,7 @@ from django.db.models.lookups import IsNull
 from config.errors import Invalid, NotFound, Refusal
 from loyalty import earning
 from loyalty.models import Award, EarnRule
+from members import currencies
 from members.models import User
 
 TERMS = frozenset(
@@ -169,8 +170,8 @@ def check(rule: EarnRule) -> None:
     _multiple(rule)
     if rule.valid_to_end_of and rule.valid_months is None:
         raise Invalid("Say after how many months first.", pointer="/valid_to_end_of")
-    if rule.currency and not (len(rule.currency) == 3 and rule.currency.isupper()):
-        raise Invalid("A currency is three capital letters: USD.", pointer="/currency")
+    if rule.currency and not currencies.is_known(rule.currency):
+        raise Invalid(currencies.strange(rule.currency), pointer="/currency")
     for name in ("member_cap", "programme_cap"):
         if getattr(rule, name) == 0:
             raise Invalid("A cap of 0 gives nothing; end the rule instead.", pointer=f"/{name}")

@@ -15,7 +15,7 @@ from django.db.models import Case, F, Max, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.lookups import IsNull
 
 from config.errors import Invalid, NotFound, Refusal
-from loyalty import earning
+from loyalty import terms
 from loyalty.models import Award, EarnRule
 from members import currencies
 from members.models import User
@@ -64,7 +64,7 @@ def version_of(*, slug: str, number: int | None = None) -> EarnRule:
 def in_force(*, slug: str, now: datetime) -> EarnRule | None:
     """The version that awards what happens now, if there is one."""
     published = list(EarnRule.objects.filter(slug=slug, is_published=True))
-    return next(iter(earning.in_force(published, at=now)), None)
+    return next(iter(terms.in_force(published, at=now)), None)
 
 
 def introduce(

@@ -37,6 +37,7 @@ _CODE = re.compile(r"\b[A-Z]{2}-[A-Z0-9]+\b")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 
 
+@lru_cache(maxsize=4096)
 def subdivision_code(region: str, *, country: str) -> str:
     """The part after the hyphen of the ISO 3166-2 code ("BY"), of a code or a name in a country
     (ISO 3166-1 alpha-2); '' when it is neither."""

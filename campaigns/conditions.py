@@ -18,7 +18,7 @@ from campaigns.models import Campaign, Journey
 from campaigns.registry import EVERYBODY, Condition, Names, OneOf
 from loyalty import editions
 from loyalty.models import CheckIn, Place, Purchase, PurchaseLine, Tier
-from members import consents, scoring
+from members import consents, regions, scoring
 from members.models import (
     Channel,
     Interaction,
@@ -59,9 +59,11 @@ def lives_in(
     *, country: str, region: str = "", county: str = "", city: str = "", at: datetime
 ) -> Q:
     """Members whose mailing address lies in this country, state, county or city."""
+    country = regions.country_code(country) or country
     where = Q(address__country__iexact=country)
     if region:
-        where &= Q(address__region__iexact=region)
+        code = regions.region_code(region, country=country)
+        where &= Q(address__region__iexact=code or region)
     if county:
         where &= Q(address__county__iexact=county)
     if city:

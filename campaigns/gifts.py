@@ -12,7 +12,7 @@ from django.db import connection
 
 from campaigns.models import Delivery, Gift
 from campaigns.models.gift import Promise
-from loyalty import vouchers
+from loyalty import minting, vouchers
 from loyalty.models.voucher import in_words
 from members.models import Programme
 
@@ -55,7 +55,7 @@ def give(cleared: Sequence[Delivery], *, now: datetime) -> None:
     due = [d for d in cleared if d.promise is not None and d.promise.is_new and d.step.gift]
     if not due:
         return
-    made = vouchers.give(
+    made = minting.give(
         [(d.step.gift, d.member_id, d.promise.seed) for d in due if d.promise and d.step.gift],
         now=now,
     )

@@ -11,11 +11,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import environ
-import structlog
 from django.core.exceptions import ImproperlyConfigured
-from django.templatetags.static import static
 
-from config import embedded
+from config import embedded, logs
+from config.admin import look
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = BASE_DIR / ".cairn"
@@ -198,6 +197,7 @@ REST_FRAMEWORK = {
         "guess": "30/m",
         "export": "10/h",
         "post": "60/h",
+        "page": "30/m",  # What is said on a page without a login
         # Sign-in: per address, and over everybody
         "sign-in": "30/m",
         "sign-in-everybody": "3000/m",
@@ -350,31 +350,9 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 
 # --- Logs -------------------------------------------------------------------------------------
-# One line an event: readable while developing, JSON in production. No personal data in either.
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
-structlog.configure(
-    processors=[
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso"),
-        structlog.processors.format_exc_info,
-        structlog.processors.JSONRenderer()
-        if IS_PRODUCTION
-        else structlog.dev.ConsoleRenderer(colors=False),
-    ],
-    wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[LOG_LEVEL]),
-    cache_logger_on_first_use=True,
-)
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {
-        # Its lines carry paths, and a voucher's path is its code; ours carry the route.
-        "django.request": {"handlers": ["console"], "level": "ERROR", "propagate": False},
-    },
-}
+logs.configure(level=LOG_LEVEL, is_json=IS_PRODUCTION)
+LOGGING = logs.LOGGING
 
 # --- Security ---------------------------------------------------------------------------------
 SESSION_COOKIE_HTTPONLY = True
@@ -394,57 +372,4 @@ if IS_PRODUCTION:
 
 # --- Admin ------------------------------------------------------------------------------------
 LOGIN_REDIRECT_URL = "admin:index"
-UNFOLD = {
-    "SITE_TITLE": "Cairn",
-    "SITE_HEADER": "Cairn",
-    "SITE_SUBHEADER": "loyalty and marketing",
-    "SITE_URL": None,
-    "SITE_ICON": lambda request: static("cairn/mark.svg"),
-    "SITE_FAVICONS": [
-        {
-            "rel": "icon",
-            "type": "image/svg+xml",
-            "href": lambda request: static("cairn/mark.svg"),
-        },
-    ],
-    "STYLES": [lambda request: static("cairn/admin.css")],
-    "SCRIPTS": [lambda request: static("cairn/focus.js")],
-    "LOGIN": {
-        "image": lambda request: static("cairn/sign-in.svg"),
-        "form": "config.admin.signing_in.SignInForm",
-    },
-    "DASHBOARD_CALLBACK": "config.admin.dashboard.callback",
-    "SIDEBAR": {"show_search": True, "navigation": "config.admin.sidebar.navigation"},
-    "COMMAND": {"search_callback": "members.admin.today.find_members"},
-    "SHOW_VIEW_ON_SITE": False,
-    "BORDER_RADIUS": "8px",
-    "COLORS": {
-        # Pine on stone.
-        "primary": {
-            "50": "oklch(97.5% .014 170)",
-            "100": "oklch(94% .03 170)",
-            "200": "oklch(88% .055 170)",
-            "300": "oklch(79% .08 170)",
-            "400": "oklch(68% .095 170)",
-            "500": "oklch(57% .09 170)",
-            "600": "oklch(43% .075 170)",
-            "700": "oklch(37% .065 170)",
-            "800": "oklch(31% .053 170)",
-            "900": "oklch(26% .042 170)",
-            "950": "oklch(19% .03 170)",
-        },
-        "base": {
-            "50": "oklch(98.6% .002 106)",
-            "100": "oklch(96.9% .003 106)",
-            "200": "oklch(92.4% .004 95)",
-            "300": "oklch(86.9% .006 85)",
-            "400": "oklch(71% .011 70)",
-            "500": "oklch(55.3% .014 65)",
-            "600": "oklch(44.4% .012 75)",
-            "700": "oklch(37.4% .011 70)",
-            "800": "oklch(26.8% .008 60)",
-            "900": "oklch(21.6% .007 58)",
-            "950": "oklch(14.7% .005 55)",
-        },
-    },
-}
+UNFOLD = look.UNFOLD

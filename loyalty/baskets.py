@@ -11,7 +11,7 @@ from decimal import Decimal
 from config.errors import Invalid
 from loyalty import earning
 from loyalty.catalog import Catalog
-from members import interactions
+from members import currencies, interactions
 from members.models import Store
 
 CENT = Decimal("0.01")
@@ -89,6 +89,8 @@ def check(basket: Basket, *, now: datetime) -> None:
         raise Invalid(f"A purchase has at most {MOST_LINES} lines.", pointer="/lines")
     if basket.store is None and basket.channel == "store":
         raise Invalid("A purchase in a store names the store.", pointer="/store")
+    if not currencies.is_known(basket.currency):
+        raise Invalid(currencies.strange(basket.currency), pointer="/currency")
     for number, line in enumerate(basket.lines):
         if not 0 < line.quantity <= 1_000_000:
             raise Invalid("A quantity is 1 or more.", pointer=f"/lines/{number}/quantity")

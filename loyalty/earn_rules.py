@@ -15,8 +15,9 @@ from django.db.models import Case, F, Max, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.lookups import IsNull
 
 from config.errors import Invalid, NotFound, Refusal
-from loyalty import earning
+from loyalty import terms
 from loyalty.models import Award, EarnRule
+from members import currencies
 from members.models import User
 
 TERMS = frozenset(
@@ -63,7 +64,7 @@ def version_of(*, slug: str, number: int | None = None) -> EarnRule:
 def in_force(*, slug: str, now: datetime) -> EarnRule | None:
     """The version that awards what happens now, if there is one."""
     published = list(EarnRule.objects.filter(slug=slug, is_published=True))
-    return next(iter(earning.in_force(published, at=now)), None)
+    return next(iter(terms.in_force(published, at=now)), None)
 
 
 def introduce(
@@ -169,8 +170,8 @@ def check(rule: EarnRule) -> None:
     _multiple(rule)
     if rule.valid_to_end_of and rule.valid_months is None:
         raise Invalid("Say after how many months first.", pointer="/valid_to_end_of")
-    if rule.currency and not (len(rule.currency) == 3 and rule.currency.isupper()):
-        raise Invalid("A currency is three capital letters: USD.", pointer="/currency")
+    if rule.currency and not currencies.is_known(rule.currency):
+        raise Invalid(currencies.strange(rule.currency), pointer="/currency")
     for name in ("member_cap", "programme_cap"):
         if getattr(rule, name) == 0:
             raise Invalid("A cap of 0 gives nothing; end the rule instead.", pointer=f"/{name}")

@@ -6,12 +6,10 @@ same function, given the lines that were kept, says what a return takes back.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
 
-from loyalty.terms import Rule
-
-EVER = datetime.min.replace(tzinfo=UTC)
+from loyalty.terms import Rule, in_force
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,18 +140,6 @@ class _Stack[R: Rule]:
         if rule.group in self.groups:
             return f"Of '{rule.group}' only one gives: {self.groups[rule.group].rule.name}."
         return ""
-
-
-def in_force[R: Rule](rules: Iterable[R], *, at: datetime) -> list[R]:
-    """Of the versions of each rule, the one that had last taken effect at a moment."""
-    latest: dict[str, R] = {}
-    for rule in rules:
-        if rule.effective_at is not None and rule.effective_at > at:
-            continue
-        other = latest.get(rule.slug)
-        if other is None or (other.effective_at or EVER) < (rule.effective_at or EVER):
-            latest[rule.slug] = rule
-    return list(latest.values())
 
 
 def base_of(*, rule: Rule, lines: Iterable[Line]) -> Decimal:

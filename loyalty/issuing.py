@@ -14,7 +14,7 @@ from django.db.models import Count, Exists, F, OuterRef, QuerySet, Sum
 from django.db.models.functions import Least
 
 from config.errors import Invalid
-from loyalty import ledger, vouchers
+from loyalty import ledger, minting
 from loyalty.models import Account, Issuance, IssuanceWindow, Redemption, Reward
 
 BATCH = 200
@@ -106,7 +106,7 @@ def _batch(window: IssuanceWindow, member_ids: Sequence[int], now: datetime) -> 
             for member_id, (_, points, _) in bought.items()
         ]
     )
-    vouchers.issue_many(
+    minting.issue_many(
         [(row, reward.value * bought[row.member_id][0]) for row in redemptions], now=now
     )
     Issuance.objects.bulk_create(

@@ -20,8 +20,17 @@ from django.db.models import Exists, OuterRef, Q
 from config.errors import Invalid, Refusal
 from loyalty import ledger, tiers
 from loyalty.models import Account, Hold, Merge
-from members import consents, households, interests, lead_scores, ownership, topics
-from members.models import Consent, ConsentState, IdempotencyKey, Member, User
+from members import confirmations, consents, households, interests, lead_scores, ownership, topics
+from members.models import (
+    Channel,
+    Consent,
+    ConsentState,
+    IdempotencyKey,
+    Member,
+    Programme,
+    Purpose,
+    User,
+)
 
 # What moves, by table (and column, where that is not `member_id`); but not a row `t` that would
 # clash with a row `o` which the kept member has already.
@@ -91,6 +100,8 @@ def merge(*, gone: Member, kept: Member, reason: str, by: User | None, now: date
         Account.objects.filter(pk=gone.pk).update(is_closed=True)
         _move_keys(gone, kept)
         _keep_refusals(gone, kept, now)
+        if "email" in row.contacts and not _allows_email(gone):
+            confirmations.ask_anew([kept.pk], programme=Programme.objects.get(), now=now)
         _settle(row, now)
     return row
 
@@ -240,6 +251,11 @@ def _keep_refusals(gone: Member, kept: Member, now: datetime) -> None:
         source=f"merged with {gone.number}",
         now=now,
     )
+
+
+def _allows_email(gone: Member) -> bool:
+    """Whether the person said yes to e-mails at the address that came along."""
+    return consents.preferences(member=gone)[Channel.EMAIL][Purpose.MARKETING]
 
 
 def _settle(row: Merge, now: datetime) -> None:

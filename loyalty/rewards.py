@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F, Prefetch, Q, QuerySet
 
 from config.errors import NotFound, Refusal
-from loyalty import awarding, ledger, pooling, vouchers, waiting
+from loyalty import awarding, ledger, minting, pooling, vouchers, waiting
 from loyalty.models import Account, Issuance, Lot, Redemption, Reward, Session, Voucher, Waiting
 from members import interactions, prepared
 from members.models import Member
@@ -273,7 +273,7 @@ def _buy(
         prepared.add(redemption)
         voucher = None
         if reward.kind == Kind.VOUCHER:
-            voucher = vouchers.issue(redemption=redemption, now=now)
+            voucher = minting.issue(redemption=redemption, now=now)
     return Redeemed(redemption, voucher, book.accounts[member.pk].balance)
 
 

@@ -1,9 +1,14 @@
-"""What the arithmetic of earning needs to know of a rule, and of what it once gave. Pure."""
+"""What the arithmetic of earning needs to know of a rule and its versions, and what it once gave.
 
-from collections.abc import Sequence
-from datetime import datetime
+Pure.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol
+
+EVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Rule(Protocol):
@@ -66,3 +71,15 @@ class Paid(Protocol):
     def points(self) -> int: ...
     @property
     def lines(self) -> Sequence[int]: ...
+
+
+def in_force[R: Rule](rules: Iterable[R], *, at: datetime) -> list[R]:
+    """Of the versions of each rule, the one that had last taken effect at a moment."""
+    latest: dict[str, R] = {}
+    for rule in rules:
+        if rule.effective_at is not None and rule.effective_at > at:
+            continue
+        other = latest.get(rule.slug)
+        if other is None or (other.effective_at or EVER) < (rule.effective_at or EVER):
+            latest[rule.slug] = rule
+    return list(latest.values())

@@ -1,4 +1,4 @@
-"""Voucher codes: made, held at the till, used at most as often as they may be.
+"""Voucher codes: held at the till, used at most as often as they may be.
 
 A code is 12 symbols of Crockford base32 (60 bits), derived from a random seed and the server's
 key: the database holds the seed and a keyed hash, so a stolen copy of it contains no code, and
@@ -18,12 +18,9 @@ from django.db.models import F
 from config.errors import Refusal
 from loyalty import codes, discounts
 from loyalty.baskets import Line
-from loyalty.models import Redemption, Reward, Terms, Voucher, VoucherUse
-from members import prepared
+from loyalty.models import Voucher, VoucherUse
 
 LONGEST_HOLD = timedelta(minutes=30)
-MOST_AT_ONCE = 10_000
-TERMS = tuple(field.name for field in Terms._meta.get_fields())
 
 
 class VoucherRefused(Refusal):
@@ -56,49 +53,6 @@ class AtTill:
     store: str = ""
 
 
-def issue(*, redemption: Redemption, now: datetime) -> Voucher:
-    """Make the voucher that a redemption bought, on its reward's terms."""
-    return issue_many([(redemption, redemption.reward.value)], now=now)[0]
-
-
-def issue_many(bought: Sequence[tuple[Redemption, Decimal]], *, now: datetime) -> list[Voucher]:
-    """Make a voucher for each redemption, of its own value and on its reward's terms."""
-    rows = []
-    for redemption, value in bought:
-        reward = redemption.reward
-        terms = {name: getattr(reward, name) for name in TERMS} | {"value": value}
-        voucher = _new(now=now, valid_days=reward.valid_days, **terms)
-        voucher.redemption, voucher.member_id = redemption, redemption.member_id
-        rows.append(voucher)
-    if len(rows) == 1:
-        prepared.add(rows[0])
-        return rows
-    return Voucher.objects.bulk_create(rows)
-
-
-def give(given: Sequence[tuple[Reward, int, bytes]], *, now: datetime) -> list[Voucher]:
-    """Make vouchers that cost nothing, for (reward whose terms they have, member, seed) each."""
-    rows = []
-    for reward, member_id, seed in given:
-        terms = {name: getattr(reward, name) for name in TERMS}
-        voucher = _new(now=now, valid_days=reward.valid_days, seed=seed, **terms)
-        voucher.member_id = member_id
-        rows.append(voucher)
-    return Voucher.objects.bulk_create(rows)
-
-
-def issue_open(
-    *, terms: Terms, number: int, valid_days: int, label: str, now: datetime
-) -> list[Voucher]:
-    """Make vouchers that are nobody's: for a poster, a partner, an excuse."""
-    said = {name: getattr(terms, name) for name in TERMS}
-    rows = [
-        _new(now=now, valid_days=valid_days, label=label, **said)
-        for _ in range(min(number, MOST_AT_ONCE))
-    ]
-    return Voucher.objects.bulk_create(rows, batch_size=1_000)
-
-
 def code_of(voucher: Voucher) -> str:
     """The code to show to the voucher's owner, in groups: ABCD-EFGH-JKMN."""
     return code_of_seed(bytes(voucher.seed))
@@ -109,13 +63,18 @@ def code_of_seed(seed: bytes) -> str:
     return codes.code_of(seed=seed, purpose="voucher")
 
 
+def hash_of(code: str) -> str:
+    """The keyed hash by which a code, as typed, is found."""
+    return codes.hash_of(code=code, purpose="voucher")
+
+
 def new_seed() -> bytes:
     return secrets.token_bytes(16)
 
 
 def find(*, code: str) -> Voucher:
     """The voucher with this code, as typed; `VoucherRefused` when there is none."""
-    voucher = Voucher.objects.filter(code_hash=_hash(code)).first()
+    voucher = Voucher.objects.filter(code_hash=hash_of(code)).first()
     if voucher is None:
         raise VoucherRefused
     return voucher
@@ -176,7 +135,7 @@ def take(
     uses: list[VoucherUse] = []
     left = tuple(lines)
     # Locked by hash: two baskets with the same two vouchers wait for one another in one order.
-    found = [_locked(code) for code in sorted({codes.typed(code) for code in typed}, key=_hash)]
+    found = [_locked(code) for code in sorted({codes.typed(code) for code in typed}, key=hash_of)]
     for voucher in discounts.in_order(found):
         if voucher.member_id not in (None, member_id) or voucher.currency not in ("", currency):
             raise VoucherRefused
@@ -204,7 +163,7 @@ def were_used(*, typed: Sequence[str], purchase_id: int) -> bool:
     """Whether exactly these paid for that purchase."""
     used = VoucherUse.objects.filter(purchase=purchase_id)
     hashes = set(used.values_list("voucher__code_hash", flat=True))
-    return hashes == {_hash(code) for code in typed}
+    return hashes == {hash_of(code) for code in typed}
 
 
 @transaction.atomic
@@ -235,7 +194,7 @@ def release_lapsed(*, now: datetime) -> int:
 
 def _locked(code: str) -> Voucher:
     rows = Voucher.objects.select_for_update()
-    voucher = rows.filter(code_hash=_hash(code)).first()
+    voucher = rows.filter(code_hash=hash_of(code)).first()
     if voucher is None:
         raise VoucherRefused
     return voucher
@@ -298,21 +257,3 @@ def _count(voucher: Voucher, *, used: int = 0, held: int = 0) -> None:
     counts = Voucher.objects.filter(pk=voucher.pk)
     counts.update(used=F("used") + used, held=F("held") + held)
     voucher.refresh_from_db(fields=["used", "held", "state"])
-
-
-def _new(
-    *, now: datetime, valid_days: int, label: str = "", seed: bytes = b"", **terms: object
-) -> Voucher:
-    seed = seed or new_seed()
-    return Voucher(
-        seed=seed,
-        code_hash=_hash(code_of_seed(seed)),
-        issued_at=now,
-        expires_at=now + timedelta(days=valid_days),
-        label=label,
-        **terms,
-    )
-
-
-def _hash(code: str) -> str:
-    return codes.hash_of(code=code, purpose="voucher")

@@ -1,10 +1,11 @@
 """Double opt-in: a yes to e-mails that others report counts when the member has confirmed it.
 
 Where the programme asks for it, such a yes is recorded as requested and a mail with a link is
-queued, once per member and day. The row is the queue: a worker claims due rows (`SKIP LOCKED`, a
+queued, once per address and day. The row is the queue: a worker claims due rows (`SKIP LOCKED`, a
 lease by the database's clock), looks again whether there still is a question, sends, and records
 where the lease is still its own. A mail in doubt is sent again, at most twice: a second question
-harms less than none. Files of the brand's own records are believed and ask nobody.
+harms less than none. A yes counts for the address it was given with: another one is asked anew.
+Files of the brand's own records are believed where they say yes.
 """
 
 import contextlib
@@ -34,7 +35,6 @@ from members.models import (
     Channel,
     Confirmation,
     Consent,
-    ConsentState,
     Member,
     Programme,
     Purpose,
@@ -42,6 +42,7 @@ from members.models import (
 
 TEXT_VERSION = "confirm-1"
 SOURCE = "double opt-in"
+MOVED = "another address"
 VALID = timedelta(days=30)
 # An older question would come out of the blue.
 WORTH_ASKING = timedelta(days=3)
@@ -82,6 +83,25 @@ def report(
         )
         _ask(asked, source=source, now=now)
     return True
+
+
+def ask_anew(member_ids: Iterable[int], *, programme: Programme, now: datetime) -> None:
+    """Of members whose e-mail address is another one now: a yes to the old one counts no longer,
+    and whoever gave it, or has a question open, is asked at the new one."""
+    ids = sorted(set(member_ids))
+    if not ids or not programme.double_opt_in:
+        return
+    said = Consent.objects.filter(member__in=ids, channel=Channel.EMAIL, purpose=Purpose.MARKETING)
+    last = dict(said.order_by("at", "pk").values_list("member_id", "action"))
+    allowing = consents.allowing(channel=Channel.EMAIL, purpose=Purpose.MARKETING)
+    allowed = set(Member.objects.filter(allowing, pk__in=ids).values_list("pk", flat=True))
+    asked = allowed | {pk for pk, action in last.items() if action == Consent.Action.REQUESTED}
+    over = replace(_YES, action=Consent.Action.WITHDRAWN)
+    requested = replace(_YES, action=Consent.Action.REQUESTED)
+    with transaction.atomic():
+        consents.record_many([(pk, over, now) for pk in allowed], source=MOVED, now=now)
+        consents.record_many([(pk, requested, now) for pk in asked], source=MOVED, now=now)
+        _ask(asked, source=MOVED, now=now)
 
 
 def send_due(*, now: datetime, limit: int = BATCH) -> int:
@@ -202,11 +222,15 @@ def _send(row: Confirmation, *, mailer: Any, brand: str, now: datetime) -> None:
 
 def _is_open(row: Confirmation, member: Member, *, now: datetime) -> bool:
     """Whether nobody has answered meanwhile, and the address is still the member's."""
-    said_since = ConsentState.objects.filter(
-        member=member,
-        channel=Channel.EMAIL,
-        purpose=Purpose.MARKETING,
-        decided_at__gte=row.asked_at,
+    said_since = (
+        Consent.objects.filter(
+            member=member,
+            channel=Channel.EMAIL,
+            purpose=Purpose.MARKETING,
+            at__gte=row.asked_at,
+        )
+        .exclude(action=Consent.Action.REQUESTED)
+        .exclude(source=MOVED)
     )
     return (
         member.erased_at is None

@@ -10,16 +10,22 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from members import interactions, interests, joining
-from members.models import Member
+from members import confirmations, interactions, interests, joining
+from members.models import Member, Programme
 
 BATCH = 500
 
 
 def change(*, member: Member, changes: Mapping[str, Any], now: datetime) -> Member:
-    """Change what a member says of themself, as `joining.change` does."""
+    """Change what a member says of themself, as `joining.change` does; another e-mail address is
+    asked anew where the programme asks."""
     with transaction.atomic():
+        before = Member.objects.select_for_update(no_key=True).filter(pk=member.pk)
+        email_key = before.values_list("email_key", flat=True).first()
         changed = joining.change(member=member, changes=changes)
+        if changed.email_key != email_key:
+            programme = Programme.objects.get()
+            confirmations.ask_anew([member.pk], programme=programme, now=now)
         complete(member_ids=[member.pk], now=now)
     return changed
 

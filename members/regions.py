@@ -1,8 +1,9 @@
 """Where an address is: state, county, coordinates and time zone, looked up offline.
 
 Postal codes of the United States come from the `zipcodes` package, zones of other countries from
-the tz database. Nothing is guessed: what is unknown is '' or None, and a zone is always a valid
-IANA name or ''. The first US look-up in a process reads the table.
+the tz database, their provinces from ISO 3166-2. Nothing is guessed: what is unknown is '' or
+None, and a zone is always a valid IANA name or ''. The first US look-up in a process reads the
+table.
 """
 
 import re
@@ -20,6 +21,7 @@ from zoneinfo import ZoneInfo
 import zipcodes
 
 from members.region_keys import city_key, plain
+from members.subdivisions import subdivision_code
 
 _STATES = (
     "AL Alabama,AK Alaska,AZ Arizona,AR Arkansas,CA California,CO Colorado,CT Connecticut,"
@@ -44,7 +46,8 @@ _MOST = 0.9  # of a city's postal codes: SFO's is in another county than the res
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
-    """A resolved address: ISO 3166-1 alpha-2, state code in the US, WGS84 degrees, IANA zone.
+    """A resolved address: ISO 3166-1 alpha-2, the code of a state or province as after the hyphen
+    of ISO 3166-2 (as typed where nobody knows it), WGS84 degrees, IANA zone.
 
     `city` is the post office's name of a known postal code, else as typed.
     """
@@ -61,7 +64,8 @@ class Region:
 def locate(*, country: str, region: str = "", city: str = "", postal_code: str = "") -> Region:
     """The most that is known of an address; the postal code wins over what was typed beside it.
 
-    `country` is a code or a common name, `region` a US state's code or name. Without a known
+    `country` is a code or a common name, `region` a state's or province's code
+    or name. Without a known
     postal code a US address gets what nearly all postal codes of its city agree on, else the zone
     of most of its state's. The first US look-up in a process reads the table (under two seconds,
     50 MB), the next ones take microseconds.
@@ -69,9 +73,12 @@ def locate(*, country: str, region: str = "", city: str = "", postal_code: str =
     code = country_code(country)
     if code not in _US_MAIL:
         return Region(
-            country=code, region=region.strip(), city=city.strip(), zone=_country_zone(code)
+            country=code,
+            region=region_code(region, country=code) or region.strip(),
+            city=city.strip(),
+            zone=_country_zone(code),
         )
-    state = _state_code(region if code == "US" else code)
+    state = region_code(region, country=code)
     match = re.fullmatch(r"([0-9]{5})(?:[- ]?[0-9]{4})?", postal_code.strip())
     found = _postal_codes().get(match[1]) if match else None
     if found is None and city:
@@ -86,6 +93,14 @@ def country_code(country: str) -> str:
     code = re.sub(r"\W", "", country).upper()
     names = _country_names()
     return code if code in names.values() else names.get(plain(country), "")
+
+
+def region_code(region: str, *, country: str) -> str:
+    """The code of a state or province (a code or a name) in a country (ISO 3166-1 alpha-2); ''
+    when it is neither. A territory of the United States is its own."""
+    if country not in _US_MAIL:
+        return subdivision_code(region, country=country)
+    return _state_code(region if country == "US" else country)
 
 
 def _state_code(region: str) -> str:

@@ -22,6 +22,7 @@ PLUMBING = {"config.api", "config.admin", "config.nudging"}
 # Arithmetic and judgement: what they answer depends on what they are asked alone.
 PURE = {
     "members.arrays", "members.region_keys", "members.regions", "members.scoring",
+    "members.subdivisions",
     "loyalty.boundaries", "loyalty.breakage", "loyalty.counting", "loyalty.discounts",
     "loyalty.earning", "loyalty.keeping", "loyalty.periods", "loyalty.pictures", "loyalty.terms",
     "loyalty.verification",

@@ -31,8 +31,10 @@ from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured, RequestDataTooBig
 from django.http import HttpRequest, UnreadablePostError
 from django.utils import timezone
+from rest_framework.exceptions import NotAuthenticated
 
 from campaigns import bouncing
+from campaigns.api import ses_events
 from campaigns.channels import email
 from campaigns.feedback import Event
 from campaigns.models import Engagement
@@ -42,6 +44,7 @@ from members.mailboxes import News
 
 Kind = Engagement.Kind
 VIEWS = {
+    "amazon_ses": ses_events.SesTrackingView,
     "brevo": brevo.BrevoTrackingWebhookView,
     "mailersend": mailersend.MailerSendTrackingWebhookView,
     "mailgun": mailgun.MailgunTrackingWebhookView,
@@ -89,6 +92,8 @@ def is_set_up(provider: str) -> bool:
 def told(request: HttpRequest, *, provider: str) -> list[Event]:
     """What a provider's request tells; `NotFound`, `Forged` or `Invalid` when it tells nothing."""
     view = _view(provider)
+    if provider == "amazon_ses" and "Authorization" not in request.headers:
+        raise NotAuthenticated  # SNS says its password when it is asked for it, not before.
     try:
         view.run_validators(request)
         if provider == "mailgun":

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from campaigns import tracking
 from campaigns.models import Delivery
-from config.api import pages
+from config.api import callers, pages, throttling
 from config.errors import NotFound
 from members import preferences
 from members.models import Channel, Member, Purpose
@@ -68,6 +68,11 @@ def preference_page(request: HttpRequest, token: str) -> HttpResponse:
         before = preferences.standing(member=member)
         if request.method != "POST":
             return _page(request, member, before)
+        if wait := _seconds_to_wait(request):
+            wrong = f"That was too often. Try again in {wait} seconds."
+            refused = _page(request, member, before, status=429, wrong=wrong)
+            refused["Retry-After"] = str(wait)
+            return refused
         answer = Answer(request.POST, standing=before)
         if not answer.is_valid():
             wrong = "That could not be read."
@@ -76,6 +81,10 @@ def preference_page(request: HttpRequest, token: str) -> HttpResponse:
     except NotFound:
         return pages.not_valid(request)
     return _page(request, member, preferences.standing(member=member), saved=saved)
+
+
+def _seconds_to_wait(request: HttpRequest) -> int:
+    return throttling.seconds_to_wait("page", caller=f"address:{callers.address_of(request)}")
 
 
 def _save(

@@ -33,6 +33,9 @@ class EmailEvents(APIView):
     throttle_as = "provider"
     is_keyed = False
 
+    def get_authenticate_header(self, request: Request) -> str:
+        return 'Basic realm="events"'
+
     @extend_schema(
         request={
             "application/json": OpenApiTypes.ANY,

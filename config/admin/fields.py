@@ -1,9 +1,11 @@
-"""Form fields for what a person picks rather than types."""
+"""Form fields for what a person picks rather than types, and codes that are looked up."""
 
 from collections.abc import Callable, Iterable
 
 from django import forms
 from unfold.widgets import UnfoldAdminSelect2MultipleWidget
+
+from members import currencies
 
 type Choices = Iterable[tuple[str, str]]
 
@@ -23,3 +25,11 @@ class ChipsField(forms.MultipleChoiceField):
         known = {value for value, _ in offered}
         extra = [(value, f"{value} (no longer offered)") for value in values if value not in known]
         self.choices = [*offered, *extra]
+
+
+def currency_code(typed: str) -> str:
+    """The currency in capitals, or '' for none; a form's error where there is no such money."""
+    code = typed.strip().upper()
+    if code and not currencies.is_known(code):
+        raise forms.ValidationError(currencies.strange(code))
+    return code

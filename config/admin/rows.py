@@ -1,13 +1,16 @@
 """The admin class that every model is registered with.
 
 Guarantees: a page, a search, an autocomplete, an action and a foreign key offer only the rows the
-person may see; a room's refusal becomes an error of the form, with what was typed kept.
+person may see; a room's refusal, and that of a constraint of the database, becomes an error of the
+form, with what was typed kept.
 """
 
 from typing import Any, ClassVar, cast
 
+import structlog
 from django import forms
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
 from django.db.models import ForeignKey, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -15,9 +18,12 @@ from django.urls import reverse
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.views import ChangeList
 
+from config import constraints
 from config.errors import Invalid, Refusal
 from members import roles
 from members.models import User
+
+log = structlog.get_logger(__name__)
 
 # Never a filter in an address: comparing a secret letter by letter is reading it.
 SECRETS = frozenset({"password", "secret_hash", "code_hash", "seed", "previous_seed", "token"})
@@ -90,8 +96,9 @@ class Admin(ScopedForeignKeys, ModelAdmin):
         answer: HttpResponse
         try:
             answer = super().changeform_view(request, object_id, form_url, extra_context)
-        except Refusal as refusal:
-            if request.method != "POST":
+        except (Refusal, IntegrityError) as error:
+            refusal = error if isinstance(error, Refusal) else _in_words(error)
+            if request.method != "POST" or refusal is None:
                 raise
             # Once more: this time the form knows, stays invalid and saves nothing.
             cast("Any", request).refusal = refusal
@@ -163,6 +170,19 @@ def tell(form: forms.BaseForm, refusal: Refusal) -> None:
     pointer = refusal.pointer if isinstance(refusal, Invalid) else ""
     name = pointer.strip("/").partition("/")[0]
     form.add_error(name if name in form.fields else None, refusal.detail)
+
+
+def _in_words(error: IntegrityError) -> Refusal | None:
+    """What a constraint refused although the form saw nothing wrong; None for any other error."""
+    name = constraints.name_of(error)
+    if not name:
+        return None
+    log.info("admin_form_refused", constraint=name)
+    words = name.replace("_", " ")
+    return Refusal(
+        f"The database refuses this by the rule “{words}”. Nothing was saved. Perhaps somebody was"
+        " faster: look again."
+    )
 
 
 def refused(form: "type[forms.ModelForm[Any]]", refusal: Refusal) -> "type[forms.ModelForm[Any]]":

@@ -25,6 +25,7 @@ from django.http import Http404, HttpResponse, UnreadablePostError
 from rest_framework import exceptions as drf
 from rest_framework.fields import get_error_detail
 
+from config import constraints
 from config.errors import Invalid, Refusal
 
 log = logging.getLogger(__name__)
@@ -34,8 +35,6 @@ MAX_ERRORS = 100
 MAX_POINTER = 200
 _STRAY = re.compile(r"~(?![01])")
 RESERVED = {"type", "title", "status", "code", "detail", "errors", "request_id"}
-# Violations that say "somebody else was faster" or "never": unique, check, exclusion, foreign key.
-CONSTRAINT_STATES = {"23505", "23514", "23P01", "23503", "23001"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,10 +180,8 @@ def _of_database_error(error: BaseException) -> Problem | None:
         detail = "Too busy just now. Nothing was changed; send the same request again."
         headers = {"Retry-After": "1"}
         return Problem(status=503, code="try_again", detail=detail, headers=headers)
-    if isinstance(error, IntegrityError) and state in CONSTRAINT_STATES:
+    if isinstance(error, IntegrityError) and (name := constraints.name_of(error)):
         # A room should have refused this in words; the constraint's name is the next best thing.
-        diagnosis = getattr(error.__cause__, "diag", None)
-        name = getattr(diagnosis, "constraint_name", None) or "a constraint"
         log.error("a constraint had to refuse: %s", name, exc_info=error)
         return Problem(status=409, code="conflict", detail=f"Refused by the rule {name}.")
     return None

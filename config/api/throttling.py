@@ -2,11 +2,12 @@
 
 Rates are named in REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]. Every caller has the rate of its kind
 (member, key, address; a view may know better: `throttle_as = "provider"`); a view with
-`throttle_scope = "guess"` counts against that one too. With
+`throttle_scope = "guess"` counts against that one too (`guessing.CodeView`: what fails only). With
 several processes the cache must be shared (Redis), else each process counts alone.
 """
 
 import time
+from contextlib import suppress
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ def seconds_to_wait(scope: str, *, caller: str) -> int:
     """Count one request of this caller; 0 if it may pass, else seconds until the next window."""
     allowed, window = _rate(scope)
     now = time.time()
-    key = f"throttle:{scope}:{caller}:{int(now // window)}"
+    key = _key(scope, caller, now, window)
     # add and incr are atomic in every cache; reading a list and writing it back is not.
     cache.add(key, 0, timeout=window + 1)
     try:
@@ -52,6 +53,17 @@ def seconds_to_wait(scope: str, *, caller: str) -> int:
     except ValueError:  # Expired or evicted between the two lines.
         count = 1
     return 0 if count <= allowed else max(1, ceil(window - now % window))
+
+
+def take_back(scope: str, *, caller: str, asked_at: float) -> None:
+    """Do not count a request of this moment after all."""
+    _, window = _rate(scope)
+    with suppress(ValueError):  # Expired or evicted meanwhile.
+        cache.decr(_key(scope, caller, asked_at, window))
+
+
+def _key(scope: str, caller: str, at: float, window: int) -> str:
+    return f"throttle:{scope}:{caller}:{int(at // window)}"
 
 
 def _rate(scope: str) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from config.admin.columns import shown
+from config.admin.fields import currency_code
 from config.admin.rows import Admin
 from loyalty.models import Product
 from members.models import Programme
@@ -15,7 +16,7 @@ from members.models import Programme
 
 class ProductForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_currency(self) -> str:
-        return str(self.cleaned_data["currency"]).strip().upper()
+        return currency_code(self.cleaned_data["currency"])
 
     def clean(self) -> dict[str, Any]:
         said = cast("dict[str, Any]", super().clean())

@@ -11,7 +11,7 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from config.admin.columns import shown
-from config.admin.fields import ChipsField, Choices
+from config.admin.fields import ChipsField, Choices, currency_code
 from config.admin.rows import Admin, Inline, ReadOnlyAdmin, staff_of
 from config.errors import Refusal
 from loyalty import rewards
@@ -45,10 +45,7 @@ class TermsForm(forms.ModelForm):  # type: ignore[type-arg]
                 field.keep(getattr(self.instance, name) or [])
 
     def clean_currency(self) -> str:
-        currency = str(self.cleaned_data["currency"]).strip().upper()
-        if currency and not (len(currency) == 3 and currency.isalpha()):
-            raise forms.ValidationError("A currency is three letters: USD.")
-        return currency
+        return currency_code(self.cleaned_data["currency"])
 
     def is_voucher(self) -> bool:
         return True

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
 from config.admin.columns import shown
+from config.admin.fields import currency_code
 from config.admin.rows import Admin, OnlyRowAdmin
 from loyalty.models import PointsPolicy, Tier
 
@@ -27,8 +29,14 @@ class TierAdmin(Admin):
         return f"{tier.threshold:,}"
 
 
+class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
+    def clean_point_currency(self) -> str:
+        return currency_code(self.cleaned_data["point_currency"])
+
+
 @admin.register(PointsPolicy)
 class PointsPolicyAdmin(OnlyRowAdmin):
+    form = PolicyForm
     conditional_fields = {"tier_window_days": "tier_window == 'rolling'"}
     fieldsets = (
         (

@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWi
 from config.admin import spreadsheet
 from config.admin.columns import shown
 from config.admin.rows import AddOnlyAdmin, staff_of
-from loyalty import vouchers
+from loyalty import minting, vouchers
 from loyalty.admin.rewards import TermsForm, cancel_all
 from loyalty.models import Redemption, Voucher
 from loyalty.models.voucher import in_words
@@ -24,7 +24,7 @@ from members.models import Programme
 class OpenForm(TermsForm):
     number = forms.IntegerField(
         min_value=1,
-        max_value=vouchers.MOST_AT_ONCE,
+        max_value=minting.MOST_AT_ONCE,
         initial=100,
         label="How many codes",
         widget=UnfoldAdminIntegerFieldWidget,
@@ -41,7 +41,7 @@ class OpenForm(TermsForm):
 
     class Meta:
         model = Voucher
-        fields = (*vouchers.TERMS, "label")
+        fields = (*minting.TERMS, "label")
 
 
 OF_OPEN = ("label", "number", "valid_days")
@@ -69,11 +69,11 @@ class VoucherAdmin(AddOnlyAdmin):
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> "type[forms.ModelForm[Any]]":
         if obj is None:
-            kwargs |= {"form": OpenForm, "fields": (*vouchers.TERMS, *OF_OPEN)}
+            kwargs |= {"form": OpenForm, "fields": (*minting.TERMS, *OF_OPEN)}
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return super().get_fields(request, obj) if obj else (*OF_OPEN, *vouchers.TERMS)
+        return super().get_fields(request, obj) if obj else (*OF_OPEN, *minting.TERMS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("origin", "worth", "standing", "uses_left", "receipts") if obj else ()
@@ -82,7 +82,7 @@ class VoucherAdmin(AddOnlyAdmin):
         return {"currency": Programme.objects.get().currency}
 
     def save_model(self, request: HttpRequest, obj: Voucher, form: Any, change: bool) -> None:
-        made = vouchers.issue_open(
+        made = minting.issue_open(
             terms=obj,
             number=form.cleaned_data["number"],
             valid_days=form.cleaned_data["valid_days"],

@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from config.api import callers, writes
 from config.api.fields import Text
+from config.api.guessing import CodeView
 from config.api.serializers import StrictSerializer, read
 from config.nudging import nudge
 from loyalty import outings
@@ -81,9 +82,7 @@ class Registrations(APIView):
         return writes.answer_once(request, withdraw)
 
 
-class Attendance(APIView):
-    throttle_scope = "guess"
-
+class Attendance(CodeView):
     @extend_schema(request=AttendanceIn, responses={201: AttendanceOut, 200: AttendanceOut})
     def post(self, request: Request, code: str) -> Response:
         said = read(AttendanceIn, request)

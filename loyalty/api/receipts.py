@@ -8,10 +8,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from config.api import callers, writes
 from config.api.fields import Text
+from config.api.guessing import CodeView
 from config.api.serializers import StrictSerializer, read
 from config.nudging import nudge
 from loyalty import claims
@@ -29,9 +29,7 @@ class ClaimOut(serializers.Serializer[Any]):
     balance = serializers.IntegerField()
 
 
-class Claims(APIView):
-    throttle_scope = "guess"
-
+class Claims(CodeView):
     @extend_schema(request=ClaimIn, responses={201: ClaimOut})
     def post(self, request: Request) -> Response:
         code = read(ClaimIn, request)["code"]

@@ -7,9 +7,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from config.api import callers, writes
+from config.api.guessing import CodeView
 from loyalty import vouchers
 from loyalty.models import Voucher, VoucherUse
 
@@ -54,11 +54,10 @@ class Vouchers(generics.ListAPIView[Voucher]):
         return Voucher.objects.filter(member=callers.member_of(self.request))
 
 
-class AtTheTill(APIView):
+class AtTheTill(CodeView):
     """One verb of a till on a voucher; all answer alike."""
 
     permission_classes = (callers.has_scope("vouchers"),)
-    throttle_scope = "guess"
 
     def carry_out(self, *, code: str, till: vouchers.AtTill) -> VoucherUse:
         raise NotImplementedError

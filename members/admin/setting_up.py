@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminSelect2Widget
 
 from config.admin.columns import shown
+from config.admin.fields import currency_code
 from config.admin.rows import Admin, OnlyRowAdmin
 from members import interests
 from members.models import InteractionKind, Interest, Programme, Store, Topic
@@ -27,10 +28,13 @@ class ZonedForm(forms.ModelForm):  # type: ignore[type-arg]
     time_zone = forms.ChoiceField(choices=zones, widget=UnfoldAdminSelect2Widget)
 
     def clean_country(self) -> str:
-        return _capitals(self.cleaned_data["country"], 2, "A country is two letters: US, DE, JP.")
+        code = self.cleaned_data["country"].strip().upper()
+        if code and not re.fullmatch("[A-Z]{2}", code):
+            raise forms.ValidationError("A country is two letters: US, DE, JP.")
+        return str(code)
 
     def clean_currency(self) -> str:
-        return _capitals(self.cleaned_data["currency"], 3, "A currency is three letters: USD.")
+        return currency_code(self.cleaned_data["currency"])
 
 
 @admin.register(Programme)
@@ -118,10 +122,3 @@ class InteractionKindAdmin(Admin):
                 request,
                 f"The half-life changed, so every interest was worked out again: {rows} rows.",
             )
-
-
-def _capitals(text: str, length: int, otherwise: str) -> str:
-    code = text.strip().upper()
-    if code and not re.fullmatch(f"[A-Z]{{{length}}}", code):
-        raise forms.ValidationError(otherwise)
-    return code

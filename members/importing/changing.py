@@ -1,6 +1,7 @@
 """How a row changes a member who is there: only what it says, and only what differs.
 
-The rows are locked by the caller. A new postal code takes the old town and state with it.
+The rows are locked by the caller. A new postal code takes the old town and state with it; a new
+e-mail address is asked anew where the programme asks and the row does not say yes to e-mails.
 """
 
 from collections.abc import Sequence
@@ -8,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from members import consents, joining, privacy
+from members import confirmations, consents, joining, privacy
 from members.importing.kinds import LOADED, UNCHANGED, Outcome
-from members.models import Address, Consent, ConsentState, Member, Programme, Purpose
+from members.models import Address, Channel, Consent, ConsentState, Member, Programme, Purpose
 
 FIELDS = (
     "email", "phone", "given_name", "family_name", "birth_date", "locale", "time_zone",
@@ -50,12 +51,16 @@ def change(pairs: Sequence[tuple[Said, Member]], *, now: datetime) -> dict[int, 
     }
     members: list[Member] = []
     moved: list[Address] = []
+    readdressed: list[int] = []
     decisions: list[tuple[int, consents.Decision, datetime]] = []
     outcomes: dict[int, Outcome] = {}
     for said, member in pairs:
         before = addresses.get(member.pk)
         address = _moved(said.enrolment, before or Address(member=member))
+        email_key = member.email_key
         is_changed = _take_over(said, member)
+        if member.email_key != email_key and not said.enrolment.marketing.get(Channel.EMAIL):
+            readdressed.append(member.pk)
         zone = joining.zone_in_force(
             member=member, address=address or before or Address(), programme=programme
         )
@@ -71,6 +76,7 @@ def change(pairs: Sequence[tuple[Said, Member]], *, now: datetime) -> dict[int, 
         outcomes[said.place] = LOADED if is_new else UNCHANGED
     _write(members, moved)
     consents.record_many(decisions, source="import", now=now)
+    confirmations.ask_anew(readdressed, programme=programme, now=now)
     return outcomes
 
 

@@ -13,6 +13,8 @@ from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import available_timezones
 
+from members import currencies
+
 YEARS = range(1900, 2201)
 _MOST_KEPT = 4_096  # Columns repeat themselves: a cell seen before is not parsed again.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -188,9 +190,10 @@ def moment(cell: str) -> datetime:
 
 @lru_cache(_MOST_KEPT)
 def currency(cell: str) -> str:
-    if not (len(cell) == 3 and cell.isascii() and cell.isalpha()):
+    code = cell.upper()
+    if not currencies.is_known(code):
         raise ValueError(f"is an ISO 4217 code like USD, not {shown(cell)}")
-    return cell.upper()
+    return code
 
 
 def country(cell: str) -> str:

@@ -6,6 +6,7 @@ natural key, by which a key that comes twice is noticed.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,7 +23,7 @@ from django.db import (
 )
 
 from config.errors import Refusal
-from members.importing import reading
+from members.importing import reading, statistics
 from members.importing.columns import values_of
 from members.importing.kinds import UNCHANGED, Item, Kind, Outcome, rejected
 from members.importing.rejects import Rejects
@@ -81,6 +82,7 @@ def load(
                 transaction.set_rollback(True)
         else:
             run.run()
+            statistics.refresh(run.grown)
     finally:
         source.close()
         run.rejects.close()
@@ -108,13 +110,14 @@ class _Run:
     now: datetime
     watcher: Watcher
     tally: Tally = field(default_factory=Tally)
+    grown: Counter[str] = field(default_factory=Counter)  # Rows written, by table
     _seen: dict[int, tuple[int, int | None]] = field(default_factory=dict)
 
     def run(self) -> None:
         for chunk in self._chunks():
             outcomes = [self._first_look(item) for item in chunk]
             sound = [n for n, outcome in enumerate(outcomes) if outcome is None]
-            loaded = _settle(self.kind, [chunk[n] for n in sound], now=self.now)
+            loaded = self._settle([chunk[n] for n in sound])
             for n, outcome in zip(sound, loaded, strict=True):
                 outcomes[n] = outcome
             for item, settled in zip(chunk, outcomes, strict=True):
@@ -148,6 +151,36 @@ class _Run:
         if before == content:
             return UNCHANGED
         return rejected(f"Line {line} says something else of the same {self.kind.slug[:-1]}.")
+
+    def _settle(self, items: Sequence[Item]) -> list[Outcome]:
+        """Load items in one transaction, or in halves where the database refuses one of them."""
+        if not items:
+            return []
+        try:
+            return self._try(items)
+        except (IntegrityError, DataError) as error:
+            told = _told(error)
+        except Refusal as refusal:
+            pointer = getattr(refusal, "pointer", "")
+            told = f"{pointer}: {refusal.detail}" if pointer else refusal.detail
+        if len(items) == 1:
+            return [rejected(told)]
+        middle = len(items) // 2
+        return [*self._settle(items[:middle]), *self._settle(items[middle:])]
+
+    def _try(self, items: Sequence[Item]) -> list[Outcome]:
+        for tries_left in reversed(range(TRIES)):
+            try:
+                with transaction.atomic():
+                    outcomes = self.kind.load(items, now=self.now)
+                    written = statistics.written()
+            except OperationalError as error:
+                if not tries_left or getattr(error.__cause__, "sqlstate", "") not in PASSING:
+                    raise
+            else:
+                self.grown += written
+                return outcomes
+        raise AssertionError("the last try returns or raises")
 
     def _count(self, item: Item, outcome: Outcome) -> None:
         tally = self.tally
@@ -208,37 +241,6 @@ def _belongs(kind: Kind, item: Item, row: Row) -> bool:
     whole, broken = (row, first) if first.problem else (first, row)
     name = "" if whole.problem else whole.cells.get(kind.together_by[0], "")
     return bool(name) and name in _BETWEEN_WORDS.split(" ".join(broken.original))
-
-
-def _settle(kind: Kind, items: Sequence[Item], *, now: datetime) -> list[Outcome]:
-    """Load items in one transaction, or in halves where the database refuses one of them."""
-    if not items:
-        return []
-    try:
-        return _try(kind, items, now=now)
-    except (IntegrityError, DataError) as error:
-        told = _told(error)
-    except Refusal as refusal:
-        pointer = getattr(refusal, "pointer", "")
-        told = f"{pointer}: {refusal.detail}" if pointer else refusal.detail
-    if len(items) == 1:
-        return [rejected(told)]
-    middle = len(items) // 2
-    return [
-        *_settle(kind, items[:middle], now=now),
-        *_settle(kind, items[middle:], now=now),
-    ]
-
-
-def _try(kind: Kind, items: Sequence[Item], *, now: datetime) -> list[Outcome]:
-    for tries_left in reversed(range(TRIES)):
-        try:
-            with transaction.atomic():
-                return kind.load(items, now=now)
-        except OperationalError as error:
-            if not tries_left or getattr(error.__cause__, "sqlstate", "") not in PASSING:
-                raise
-    raise AssertionError("the last try returns or raises")
 
 
 def _told(error: DatabaseError) -> str:

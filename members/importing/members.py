@@ -2,7 +2,8 @@
 
 An empty cell says nothing and erases nothing. Consent counts from the day of joining, so a file
 loaded again never undoes what the member said since. Files are the brand's own records: a yes in
-them counts and nobody is asked by mail, with double opt-in too. Who was erased stays erased.
+them counts and is not asked by mail, with double opt-in too; an old yes and a new address beside
+which the file says none are. Who was erased stays erased.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

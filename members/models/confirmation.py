@@ -21,7 +21,7 @@ class Confirmation(models.Model):
     )
     source = models.CharField(max_length=80, help_text="Who said that the member said yes.")
     asked_at = models.DateTimeField()
-    asked_on = models.DateField(help_text="By UTC: nobody is asked twice on one day.")
+    asked_on = models.DateField(help_text="By UTC: no address is asked twice on one day.")
     state = models.CharField(max_length=8, choices=State, default=State.PLANNED)
     due_at = models.DateTimeField()
     lease = models.UUIDField(null=True, help_text="Fence: only this claim may record.")
@@ -35,7 +35,9 @@ class Confirmation(models.Model):
             models.Index(fields=["due_at"], condition=Q(state="planned"), name="confirmation_due"),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["member", "asked_on"], name="confirmation_once_a_day"),
+            models.UniqueConstraint(
+                fields=["member", "email_key", "asked_on"], name="confirmation_once_a_day"
+            ),
             models.CheckConstraint(
                 condition=~Q(state="sent") | Q(sent_at__isnull=False),
                 name="confirmation_sent_has_a_time",

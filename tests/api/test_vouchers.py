@@ -138,6 +138,16 @@ def test_guessing_is_slowed_down(till: APIClient) -> None:
     assert statuses == [409] * 30 + [429]
 
 
+def test_busy_till_is_no_guesser(phone: APIClient, till: APIClient) -> None:
+    cache.clear()
+    factories.reward()
+    code = redeem(phone).json()["voucher"]["code"]
+    statuses = [at_the_till(till, code, verb).status_code for verb in ("hold", "release") * 20]
+    assert statuses == [200] * 40
+    wrong = [at_the_till(till, f"{n:012}", "hold").status_code for n in range(31)]
+    assert wrong == [409] * 30 + [429]
+
+
 # --- What it costs ----------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("path", "queries"), [("/rewards/", 3), ("/redemptions/", 2), ("/vouchers/", 2)]

@@ -76,6 +76,13 @@ def lives_in__region(inside: Member, outside: Member) -> dict[str, Any]:
 
 
 @case
+def lives_in__province(inside: Member, outside: Member) -> dict[str, Any]:
+    move(inside, country="DE", region="Bavaria")
+    move(outside, country="DE", region="Hessen")
+    return {"country": "Germany", "region": "Bayern"}
+
+
+@case
 def lives_in__county(inside: Member, outside: Member) -> dict[str, Any]:
     move(inside, postal_code="80202")
     move(outside, postal_code="81501")

@@ -73,6 +73,18 @@ def test_occasion_finds_the_county_whatever_its_table_calls_it(
     assert school_start(member) == EARLY
 
 
+@pytest.mark.parametrize(
+    ("country", "table", "address"),
+    [("DE", "Bayern", "Bavaria"), ("FR", "IDF", "ile de france"), ("IT", "Tuscany", "Toscana")],
+)
+def test_occasion_finds_the_province_by_any_of_its_names(
+    country: str, table: str, address: str
+) -> None:
+    scenes.calendar("school-start", EARLY, country=country, region=table)
+    scenes.calendar("school-start", LATE, country=country)
+    assert school_start(scenes.reader(country=country, region=address)) == EARLY
+
+
 def test_occasion_of_a_county_is_not_that_of_the_city_beside_it() -> None:
     scenes.calendar("school-start", LATE, region="MO")
     scenes.calendar("school-start", EARLY, region="MO", county="St. Louis County")

@@ -1,15 +1,18 @@
 """The page behind a message's link, where a member without a login says what they want."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core import signing
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
 from campaigns import tracking
 from campaigns.models import Engagement
+from config.api import throttling
 from loyalty import merging
 from members import consents, joining, preferences, privacy, topics
 from members.models import Consent, Member, Topic, TopicDecision
@@ -23,6 +26,13 @@ pytestmark = pytest.mark.django_db
 
 WEEK = timedelta(weeks=1)
 PRIVATE = ("Quuxington", "quuxington", "Q-1", "+14155552671", "84101", "1990")
+
+
+@pytest.fixture(autouse=True)
+def unthrottled() -> Iterator[None]:
+    cache.clear()
+    yield
+    cache.clear()
 
 
 @pytest.fixture
@@ -122,6 +132,20 @@ def test_page_that_says_goodbye_leads_there(kim: Member, browser: Client) -> Non
     stop = tracking.unsubscribe_url(scenes.delivery(kim)).removeprefix("http://localhost:8000")
     for answer in (browser.get(stop), browser.post(stop)):
         assert address(kim) in text(answer)
+
+
+# --- How often --------------------------------------------------------------------------------
+def test_who_says_too_much_is_told_to_wait_and_may_still_look(kim: Member, browser: Client) -> None:
+    for _ in range(29):
+        throttling.seconds_to_wait("page", caller="address:127.0.0.1")
+    assert browser.post(address(kim), form()).status_code == 200
+    before = factories.row_counts()
+    refused = browser.post(address(kim), form(often="1-week"))
+    assert (refused.status_code, 0 < int(refused["Retry-After"]) <= 60) == (429, True)
+    assert "That was too often." in text(refused)
+    assert changes(before) == {}
+    assert browser.get(address(kim)).status_code == 200
+    assert browser.post(address(kim), form(), REMOTE_ADDR="10.9.9.9").status_code == 200
 
 
 # --- Saying -----------------------------------------------------------------------------------

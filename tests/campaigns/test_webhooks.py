@@ -293,6 +293,76 @@ def test_mailjet_sends_a_list(sent: Delivery) -> None:
     assert Mailbox.objects.get().unreachable_since is not None
 
 
+def ses(kind: str = "Notification", *, headers: Any = None, **said: Any) -> Any:
+    """As SNS posts it: JSON in JSON, called text."""
+    body = {"Type": kind, "MessageId": "sns-1", "Timestamp": a_while_ago(), **said}
+    about = {"X-Amz-Sns-Message-Type": kind, "X-Amz-Sns-Message-Id": "sns-1"}
+    about |= BASIC if headers is None else headers
+    return tell("amazon_ses", body, content_type="text/plain; charset=UTF-8", **about)
+
+
+@pytest.fixture
+def through_ses(settings: Any) -> None:
+    settings.EMAIL_WEBHOOKS = ["amazon_ses"]
+
+
+def ses_bounce(of: Delivery, **said: Any) -> str:
+    """What SES tells of a mail that went out by SMTP: its own id, and our headers as they were."""
+    recipient = {"emailAddress": "alex@example.com", "diagnosticCode": "smtp; 550 5.1.1 nobody"}
+    bounce: dict[str, Any] = {"bounceType": "Permanent", "bounceSubType": "General"}
+    mail = {
+        "messageId": "0100018f-ses",
+        "destination": ["alex@example.com"],
+        "headers": [{"name": "Message-ID", "value": f"<delivery-{of.pk}@localhost>"}],
+    }
+    bounce |= {"bouncedRecipients": [recipient], **said}
+    return json.dumps({"eventType": "Bounce", "mail": mail, "bounce": bounce})
+
+
+@pytest.mark.usefixtures("through_ses")
+def test_ses_tells_through_sns(sent: Delivery) -> None:
+    answer = ses(Message=ses_bounce(sent))
+    assert (answer.status_code, answer.json()) == (200, {"recorded": 1})
+    assert ses(Message=ses_bounce(sent)).json() == {"recorded": 0}
+    assert facts() == [(sent.pk, "bounced")]
+    assert Mailbox.objects.get().unreachable_since is not None
+
+
+@pytest.mark.usefixtures("through_ses")
+def test_sns_is_asked_for_its_password_before_it_says_it(sent: Delivery) -> None:
+    unasked = ses(Message=ses_bounce(sent), headers={})
+    assert (problem(unasked), unasked["WWW-Authenticate"]) == (
+        (401, "not_authenticated"), 'Basic realm="events"',
+    )  # fmt: skip
+    wrong = {"Authorization": "Basic " + base64.b64encode(b"hook:guess").decode()}
+    assert problem(ses(Message=ses_bounce(sent), headers=wrong)) == (403, "forged")
+    assert facts() == []
+
+
+@pytest.mark.usefixtures("through_ses")
+@pytest.mark.parametrize(
+    ("url", "is_told"),
+    [
+        ("https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=1", True),
+        ("https://sns.evil.example/?Action=ConfirmSubscription", False),
+        ("https://sns.eu-west-1.amazonaws.com@evil.example/?x", False),
+        (None, False),
+    ],
+)
+def test_subscription_to_sns_is_confirmed_by_a_person(
+    url: str | None, is_told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = ses("SubscriptionConfirmation", SubscribeURL=url, Token="1", TopicArn="arn")
+    assert answer.json() == {"recorded": 0}
+    assert ("webhook_to_confirm" in capsys.readouterr().out) is is_told
+
+
+@pytest.mark.usefixtures("through_ses")
+@pytest.mark.parametrize("message", [None, 5, "{", "[]", '"x"', '{"eventType": "Bounce"}'])
+def test_what_ses_never_sends_is_the_callers_mistake(message: Any) -> None:
+    assert problem(ses(Message=message)) == (400, "invalid")
+
+
 # --- Twice, late, wrong -------------------------------------------------------------------------
 def test_event_told_again_is_answered_and_changes_nothing(sent: Delivery) -> None:
     said = bounce(sent)

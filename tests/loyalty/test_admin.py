@@ -134,7 +134,7 @@ def test_only_terms_are_changed(name: str) -> None:
     [
         ({"points": 0}, "A rule gives at least one point."),
         ({"member_cap": 0}, "A cap of 0 gives nothing; end the rule instead."),
-        ({"currency": "usd"}, "A currency is three capital letters: USD."),
+        ({"currency": "XTS"}, "'XTS' is not a currency: write its ISO 4217 code, like USD."),
         ({"valid_months": 1, "pending_days": 30}, ("The points would expire before they may be"
                                                   " spent.")),
         (

@@ -232,6 +232,49 @@ def test_editing_a_session_leaves_its_seats_alone(
     assert (session.where, session.seats, session.taken) == ("Eldorado", 3, 1)
 
 
+def test_seats_that_are_sold_while_the_form_is_checked_are_an_error_of_it(
+    marketer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reward = factories.reward("climb", kind="experience")
+    session = factories.session("climb", seats=2)
+
+    def sell_last(form: SessionForm) -> int:
+        seats = int(form.cleaned_data["seats"])
+        Session.objects.update(taken=2)
+        return seats
+
+    monkeypatch.setattr(SessionForm, "clean_seats", sell_last)
+    page = edit(
+        marketer, reward, description="Also changed", **{
+            "sessions-TOTAL_FORMS": 1, "sessions-INITIAL_FORMS": 1, "sessions-0-id": session.pk,
+            "sessions-0-reward": reward.pk, "sessions-0-where": session.where,
+            "sessions-0-seats": 1, "sessions-0-starts_at_0": f"{session.starts_at:%Y-%m-%d}",
+            "sessions-0-starts_at_1": f"{session.starts_at:%H:%M}", "sessions-0-cancel_hours": 48,
+        }
+    )  # fmt: skip
+    (error,) = page.context["adminform"].form.non_field_errors()
+    assert (page.status_code, "“session never overbooked”" in error) == (200, True)
+    session.refresh_from_db()
+    reward.refresh_from_db()
+    assert (session.seats, reward.description) == (2, "")
+
+
+def test_slug_that_is_taken_while_the_form_is_checked_is_an_error_of_it(
+    marketer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factories.reward("tenner")
+    monkeypatch.setattr(Reward, "validate_unique", lambda row, exclude: None)
+    said = {
+        "name": "Ten off", "slug": "tenner", "points": 100, "kind": "voucher", "off": "amount",
+        "value": 10, "currency": "USD", "minimum_spend": 0, "uses": 1, "valid_days": 365,
+        "sessions-TOTAL_FORMS": 0, "sessions-INITIAL_FORMS": 0,
+    }  # fmt: skip
+    answer = marketer.post(page("reward_add"), said)
+    (error,) = answer.context["adminform"].form.non_field_errors()
+    assert (answer.status_code, "reward slug" in error) == (200, True)
+    assert Reward.objects.count() == 1
+
+
 # --- Open vouchers ----------------------------------------------------------------------------
 OPEN = {
     "label": "Climbing fair", "number": 3, "valid_days": 30, "off": "percent", "value": 20,

@@ -60,6 +60,11 @@ def test_two_of_one_reference_in_a_call_are_compared(alex: Member) -> None:
     assert said(first, replace(first), other) == [(True, 20), (False, 20), "purchase_conflict"]
 
 
+def test_money_that_does_not_exist_is_refused_alone(alex: Member) -> None:
+    strange = replace(factories.basket(alex, "20"), currency="ABC")
+    assert said(strange, factories.basket(alex, "4")) == ["invalid", (True, 4)]
+
+
 def test_voucher_that_is_no_good_stops_its_own_purchase_only(alex: Member) -> None:
     factories.reward()
     code = voucher_of(alex)

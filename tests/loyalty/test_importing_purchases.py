@@ -138,6 +138,7 @@ def test_row_that_cannot_be_read_refuses_the_purchase_it_speaks_of(
         ("R1,A1,1969-01-01T00:00:00Z,web,,,1,5,USD,", "This lies before 1970."),
         ("R1,A1,2024-06-01 10:00,web,,,1,5,USD,",
          "occurred_at has no offset, as in 2026-09-08T10:00:00+02:00: '2024-06-01 10:00'."),
+        (f"R1,A1,{AT},web,,,1,5,ABC,", "currency is an ISO 4217 code like USD, not 'ABC'."),
         (bought(""), "reference is missing."),
     ],
 )  # fmt: skip

@@ -23,9 +23,18 @@ from loyalty import (
 )
 from loyalty.models import Account, Lot, Merge, Purchase, Redemption, Referral, Registration
 from members import consents, households, interests, joining, privacy, signing_in
-from members.models import Channel, HouseholdMember, Interaction, Member, MemberScore, Purpose
+from members.models import (
+    Channel,
+    Confirmation,
+    HouseholdMember,
+    Interaction,
+    Member,
+    MemberScore,
+    Programme,
+    Purpose,
+)
 from tests import factories
-from tests.factories import NOW, line
+from tests.factories import JOINED, NOW, line
 
 pytestmark = pytest.mark.django_db
 
@@ -282,6 +291,20 @@ def test_undoing_makes_them_two_as_they_were(old: Member, alex: Member) -> None:
     old.refresh_from_db()
     alex.refresh_from_db()
     assert (old.phone, alex.phone, old.merged_into) == ("+14155552671", None, None)
+
+
+@pytest.mark.parametrize("has_allowed", [True, False])
+def test_yes_without_an_address_is_asked_at_the_one_that_comes_along(has_allowed: bool) -> None:
+    Programme.objects.update(double_opt_in=True)
+    yes = [consents.Decision("email", "marketing", "granted")]
+    gone = factories.member(email="old@example.com")
+    kept = factories.member(number="K", email="")
+    for member in [kept, gone][: 1 + has_allowed]:
+        consents.record(member=member, decisions=yes, at=JOINED, source="app", now=JOINED)
+    merge(gone, kept)
+    assert consents.preferences(member=kept)["email"]["marketing"] is has_allowed
+    asked = Confirmation.objects.values_list("member", "email_key")
+    assert list(asked) == ([] if has_allowed else [(kept.pk, "old@example.com")])
 
 
 @pytest.mark.parametrize(

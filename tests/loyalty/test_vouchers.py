@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 from django.test import override_settings
 
-from loyalty import codes, vouchers
+from loyalty import codes, minting, vouchers
 from loyalty.models import Purchase, Voucher, VoucherUse
 from loyalty.vouchers import AtTill
 from members.models import Member
@@ -153,7 +153,7 @@ def test_lapsed_holds_are_freed_by_the_clock(code: str) -> None:
 def opened(number: int = 1, **said: Any) -> list[str]:
     """The codes of vouchers that are nobody's: 10 USD off, unless said otherwise."""
     terms = Voucher(**{"value": Decimal(10), "currency": "USD", **said})
-    made = vouchers.issue_open(terms=terms, number=number, valid_days=30, label="fair", now=NOW)
+    made = minting.issue_open(terms=terms, number=number, valid_days=30, label="fair", now=NOW)
     return [vouchers.code_of(row) for row in made]
 
 

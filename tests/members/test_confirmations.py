@@ -10,7 +10,7 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.test import Client
 from django.utils import timezone
 
-from members import confirmations, consents, joining, privacy
+from members import confirmations, consents, joining, privacy, profiles
 from members.models import Confirmation, Consent, Member, Programme
 from tests import factories
 from tests.factories import NOW
@@ -144,6 +144,78 @@ def test_nobody_is_asked_twice_on_one_day() -> None:
     confirmations.send_due(now=NOW)
     report(member, now=NOW + DAY)
     assert states() == ["sent", "planned"]
+
+
+# --- Another address ----------------------------------------------------------------------------
+def readdress(of: Member, email: str = "new@example.com", *, now: datetime = NOW) -> None:
+    profiles.change(member=of, changes={"email": email}, now=now)
+
+
+def confirmed() -> Member:
+    member = joined()
+    confirmations.confirm(token(member), now=NOW + MINUTE)
+    return member
+
+
+def test_yes_to_the_old_address_is_none_to_the_new_one(mailoutbox: Any) -> None:
+    member = confirmed()
+    readdress(member, now=NOW + DAY)
+    assert not allows(member)
+    confirmations.send_due(now=NOW + DAY)
+    assert [mail.to for mail in mailoutbox] == [["Alex <new@example.com>"]]
+    confirmations.confirm(token(member), now=NOW + 2 * DAY)
+    assert allows(member)
+    assert list(Consent.objects.order_by("pk").values_list("action", "source")) == [
+        ("requested", "test"), ("granted", "double opt-in"),
+        ("withdrawn", "another address"), ("requested", "another address"),
+        ("granted", "double opt-in"),
+    ]  # fmt: skip
+
+
+def test_question_that_went_astray_is_asked_at_the_right_address(mailoutbox: Any) -> None:
+    member = joined(email="tyop@example.com")
+    readdress(member, "typo@example.com", now=NOW + MINUTE)
+    confirmations.send_due(now=NOW + MINUTE)
+    assert [mail.to for mail in mailoutbox] == [["Alex <typo@example.com>"]]
+    assert states() == ["dropped", "sent"]
+
+
+@pytest.mark.parametrize("email", ["", "m@example.com"])
+def test_address_that_comes_later_is_asked(email: str) -> None:
+    member = joined(email="", number="N1")
+    assert states() == []
+    readdress(member, email)
+    assert states() == ["planned"] * bool(email)
+
+
+def test_same_address_in_other_letters_is_not_asked_again() -> None:
+    member = confirmed()
+    readdress(member, str(member.email).upper(), now=NOW + DAY)
+    assert (allows(member), Confirmation.objects.count()) == (True, 1)
+
+
+def test_no_is_not_asked_at_another_address() -> None:
+    member = confirmed()
+    consents.stop_marketing(member=member, at=NOW + DAY, source="till", now=NOW + DAY)
+    readdress(member, now=NOW + 2 * DAY)
+    assert (allows(member), Confirmation.objects.count()) == (False, 1)
+
+
+def test_programme_that_does_not_ask_keeps_the_yes() -> None:
+    member = confirmed()
+    Programme.objects.update(double_opt_in=False)
+    readdress(member, now=NOW + DAY)
+    assert (allows(member), Confirmation.objects.count()) == (True, 1)
+
+
+def test_clerk_who_corrects_an_address_has_it_asked(sign_in: SignIn) -> None:
+    yesterday = timezone.now() - DAY
+    member = joined(now=yesterday)
+    confirmations.confirm(token(member), now=yesterday)
+    data = {"given_name": "Alex", "email": "new@example.com", "locale": "en", "labels": ""}
+    sign_in("").post(f"/admin/members/member/{member.pk}/change/", data)
+    assert (Member.objects.get().email_key, allows(member)) == ("new@example.com", False)
+    assert Confirmation.objects.filter(email_key="new@example.com").count() == 1
 
 
 # --- The mail ---------------------------------------------------------------------------------

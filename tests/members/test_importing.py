@@ -206,6 +206,19 @@ def test_file_of_the_brands_own_records_is_believed_and_asks_nobody(path: Path) 
     assert (allowed(alex), Confirmation.objects.count()) == ({"email": True}, 0)
 
 
+@pytest.mark.parametrize(("said", "is_allowed"), [("yes", True), ("", False)])
+def test_new_address_in_a_file_is_asked_unless_the_file_says_yes(
+    path: Path, said: str, is_allowed: bool
+) -> None:
+    Programme.objects.update(double_opt_in=True)
+    header = "number,email,joined_at,email_opt_in"
+    outcome(path, header, "A1,old@example.com,2024-05-04T10:00:00Z,yes")
+    outcome(path, header, f"A1,new@example.com,2024-05-04T10:00:00Z,{said}")
+    assert allowed(Member.objects.get()) == {"email": is_allowed}
+    asked = Confirmation.objects.values_list("email_key", flat=True)
+    assert list(asked) == ([] if is_allowed else ["new@example.com"])
+
+
 def test_no_of_a_corrected_file_counts_and_stays(path: Path) -> None:
     outcome(path, HEADER, ALEX)
     alex = Member.objects.get()

@@ -69,6 +69,7 @@ def test_cell_is_read(parser: c.Parser, cell: str, value: object) -> None:
             "lies before 1900 or after 2200: '9999-12-31T23:59:59-14:00'",
         ),
         (c.currency, "$", "is an ISO 4217 code like USD, not '$'"),
+        (c.currency, "ABC", "is an ISO 4217 code like USD, not 'ABC'"),
         (c.country, "USA", "is an ISO 3166 code like US, not 'USA'"),
         (c.time_zone, "Mars/Olympus", "is not an IANA time zone: 'Mars/Olympus'"),
         (c.choice("push", "sms"), "fax", "is one of push, sms, not 'fax'"),

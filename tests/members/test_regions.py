@@ -110,10 +110,15 @@ def test_locate_abroad_has_a_zone_where_all_clocks_agree(country: str, zone: str
     assert locate(country=country, city="Somewhere", postal_code="80202").zone == zone
 
 
-def test_locate_abroad_keeps_what_was_typed() -> None:
-    assert locate(country="DE", region="Bayern", city=" München ") == Region(
-        country="DE", region="Bayern", city="München", zone="Europe/Berlin"
+@pytest.mark.parametrize("typed", ["Bayern", "BAVARIA", "by", "DE-BY"])
+def test_locate_abroad_knows_the_province_by_code_and_name(typed: str) -> None:
+    assert locate(country="Germany", region=typed, city=" München ") == Region(
+        country="DE", region="BY", city="München", zone="Europe/Berlin"
     )
+
+
+def test_locate_in_a_province_nobody_knows_keeps_what_was_typed() -> None:
+    assert locate(country="DE", region=" Mordor ").region == "Mordor"
 
 
 def test_locate_has_a_valid_zone_or_none_for_every_postal_code() -> None:

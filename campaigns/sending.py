@@ -247,7 +247,7 @@ UPDATE campaigns_delivery d
    SET state = said.state, reason = said.reason,
        beaten_by_id = coalesce(said.beaten_by, d.beaten_by_id),
        due_at = coalesce(said.due_at, d.due_at), channel = coalesce(said.channel, d.channel),
-       tries = d.tries - (said.state = 'planned')::int, leased_until = NULL
+       tries = d.tries - (said.state = 'planned')::int, lease = NULL, leased_until = NULL
   FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::timestamptz[], %s::text[])
        AS said(id, state, reason, beaten_by, due_at, channel)
  WHERE d.id = said.id AND d.lease = %s AND d.state = 'claimed'

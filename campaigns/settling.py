@@ -34,7 +34,7 @@ def settle(ids: Sequence[int], lease: int | None, *, state: str, **fields: objec
             pk__in=ids,
             lease=lease,
             state__in=(Delivery.State.CLAIMED, Delivery.State.SENDING),
-        ).update(state=state, leased_until=None, **fields)
+        ).update(state=state, lease=None, leased_until=None, **fields)
 
 
 def advance(sent: Sequence[int], chunk: Sequence[Message]) -> set[int]:
@@ -139,6 +139,7 @@ def _give_up(delivery: Delivery, lease: int | None) -> None:
 _ADVANCE = """
 UPDATE campaigns_delivery
    SET state = CASE state WHEN 'claimed' THEN 'sending' ELSE 'sent' END,
+       lease = CASE state WHEN 'claimed' THEN lease END,
        leased_until = CASE state WHEN 'claimed'
                       THEN clock_timestamp() + make_interval(secs => %(seconds)s) END
  WHERE lease = %(lease)s

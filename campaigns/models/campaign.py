@@ -10,6 +10,8 @@ from members.models import Channel, Purpose
 
 
 class Campaign(models.Model):
+    id = models.AutoField(primary_key=True)  # Short: every message carries it.
+
     class State(models.TextChoices):
         DRAFT = "draft"
         LIVE = "live"
@@ -165,6 +167,8 @@ class CurrentSteps(models.Manager["Step"]):
 
 
 class Step(models.Model):
+    id = models.AutoField(primary_key=True)
+
     class Send(models.TextChoices):
         FIRST = "first", "the first allowed channel"
         ALL = "all", "every allowed channel"
@@ -223,6 +227,8 @@ class Step(models.Model):
 
 
 class Variant(models.Model):
+    id = models.AutoField(primary_key=True)
+
     step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="variants")
     interest = models.ForeignKey(
         "members.Interest",

@@ -62,6 +62,14 @@ class Delivery(models.Model):
     variant = models.ForeignKey(
         "campaigns.Variant", null=True, on_delete=models.PROTECT, db_index=False
     )
+    context = models.ForeignKey(
+        "members.Interest",
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="+",
+        help_text="Then: what the member loved most.",
+    )
     channel = models.CharField(max_length=8, choices=Channel)
     state = models.CharField(max_length=8, choices=State, default=State.PLANNED)
     reason = models.CharField(max_length=12, choices=Reason, blank=True, default=Reason.NONE)
@@ -70,14 +78,6 @@ class Delivery(models.Model):
     value = RealField(help_text="What it is worth to send it: the greatest goes first.")
     propensity = RealField(
         null=True, help_text="How likely this version was, where it was chosen by learning."
-    )
-    context = models.ForeignKey(
-        "members.Interest",
-        null=True,
-        on_delete=models.SET_NULL,
-        db_index=False,
-        related_name="+",
-        help_text="Then: what the member loved most.",
     )
     lease = models.BigIntegerField(null=True, help_text="Fence: only this claim may record.")
     leased_until = models.DateTimeField(null=True, help_text="By the database's clock.")

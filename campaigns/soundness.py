@@ -62,7 +62,7 @@ def _check_step(step: Step, *, pointer: str) -> None:
                 pointer=f"{pointer}/channels/{number}",
             )
     variants = list(step.variants.all())
-    if not any(variant.interest_id is None for variant in variants):
+    if not any(variant.is_default for variant in variants):
         raise Invalid(
             "A step needs a default variant, for members who love something else.",
             pointer=f"{pointer}/variants",

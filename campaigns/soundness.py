@@ -61,7 +61,8 @@ def _check_step(step: Step, *, pointer: str) -> None:
                 f"'{channel}' cannot send yet; there are: {', '.join(CARRIERS)}.",
                 pointer=f"{pointer}/channels/{number}",
             )
-    variants = list(step.variants.all())
+    # In the order of the document: the pointer says which.
+    variants = sorted(step.variants.all(), key=lambda each: each.pk)
     if not any(variant.is_default for variant in variants):
         raise Invalid(
             "A step needs a default variant, for members who love something else.",

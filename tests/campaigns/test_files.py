@@ -271,6 +271,14 @@ def test_document_that_is_no_object_is_refused(document: object) -> None:
     assert caught.value.pointer == ""
 
 
+def test_refusal_names_the_place_in_the_document_whatever_the_order_of_rows() -> None:
+    hiking, default = FULL["steps"][0]["variants"]
+    variants = [default, {**hiking, "body": "{{ nobody }}"}]
+    with pytest.raises(Invalid) as caught:
+        files.load(changed("/steps/0/variants", variants), now=NOW)
+    assert caught.value.pointer == "/steps/0/variants/1/body"
+
+
 def test_refused_change_leaves_the_draft_as_it_was() -> None:
     files.load(FULL, now=NOW)
     with pytest.raises(Invalid):

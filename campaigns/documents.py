@@ -1,7 +1,8 @@
 """A campaign's document, read strictly: what is left out is filled in, what is wrong is refused.
 
-The result has every key, so that two documents mean the same exactly when they are equal. Whether
-what it names can be carried out now, `launching` decides.
+The result has every key (a variant its language and tier only when it is for one), so that two
+documents mean the same exactly when they are equal. Whether what it names can be carried out now,
+`launching` decides.
 """
 
 from decimal import Decimal, InvalidOperation
@@ -10,7 +11,8 @@ from typing import Any
 from campaigns import audiences, entries, goals, step_conditions, waits
 from campaigns.models import Campaign, Step
 from config.errors import Invalid
-from loyalty.models import Reward
+from loyalty.models import Reward, Tier
+from members import languages
 from members.models import Channel, InteractionKind, Interest, Purpose, Topic
 
 KEYS = {
@@ -19,7 +21,7 @@ KEYS = {
     "budget", "steps",
 }  # fmt: skip
 STEP_KEYS = {"channels", "send", "wait", "if", "choose", "gift", "variants"}
-VARIANT_KEYS = {"interest", "subject", "body", "image"}
+VARIANT_KEYS = {"interest", "language", "tier", "subject", "body", "image"}
 BUDGET = ("sends", "sends_per_day", "vouchers", "money")
 MOST_STEPS, MOST_VARIANTS = 20, 50
 MOST_MONEY = Decimal(10**9)
@@ -135,11 +137,15 @@ def _money(document: dict[str, Any], key: str, where: str) -> str | None:
 def _steps(steps: object) -> list[dict[str, Any]]:
     if not isinstance(steps, list) or not 1 <= len(steps) <= MOST_STEPS:
         raise Invalid(f"A campaign has 1 to {MOST_STEPS} steps.", pointer="/steps")
-    known = set(Interest.objects.values_list("slug", flat=True))
+    known = {
+        "interest": set(Interest.objects.values_list("slug", flat=True)),
+        "language": set(languages.NAMES),
+        "tier": set(Tier.objects.values_list("slug", flat=True)),
+    }
     return [_step(step, number, known) for number, step in enumerate(steps)]
 
 
-def _step(step: object, number: int, interests: set[str]) -> dict[str, Any]:
+def _step(step: object, number: int, known: dict[str, set[str]]) -> dict[str, Any]:
     where = f"/steps/{number}"
     if not isinstance(step, dict):
         raise Invalid("A step is an object.", pointer=where)
@@ -163,7 +169,7 @@ def _step(step: object, number: int, interests: set[str]) -> dict[str, Any]:
         "if": condition,
         "choose": _choice(step, "choose", Step.Choose.values, Step.Choose.INTEREST, where),
         "gift": _gift(step.get("gift"), pointer=f"{where}/gift"),
-        "variants": _variants(step.get("variants"), where, interests),
+        "variants": _variants(step.get("variants"), where, known),
     }
 
 
@@ -193,24 +199,24 @@ def _wait(said: object, *, is_first: bool, pointer: str) -> dict[str, Any]:
     return waits.written(*wait)
 
 
-def _variants(variants: object, where: str, interests: set[str]) -> list[dict[str, Any]]:
+def _variants(variants: object, where: str, known: dict[str, set[str]]) -> list[dict[str, Any]]:
     if not isinstance(variants, list) or not 1 <= len(variants) <= MOST_VARIANTS:
         raise Invalid(f"A step has 1 to {MOST_VARIANTS} variants.", pointer=f"{where}/variants")
-    found: dict[str | None, dict[str, Any]] = {}
+    found: dict[tuple[str | None, ...], dict[str, Any]] = {}
     for number, variant in enumerate(variants):
         here = f"{where}/variants/{number}"
         if not isinstance(variant, dict):
             raise Invalid("A variant is an object.", pointer=here)
         _refuse_unknown(variant, VARIANT_KEYS, here)
-        interest = variant.get("interest")
-        if interest is not None and (not isinstance(interest, str) or interest not in interests):
+        readers = {key: _named(variant, key, known[key], here) for key in known}
+        if tuple(readers.values()) in found:
             raise Invalid(
-                f"There is no interest '{str(interest)[:60]}'.", pointer=f"{here}/interest"
+                "Each interest has one variant in a language and for a tier.",
+                pointer=f"{here}/interest",
             )
-        if interest in found:
-            raise Invalid("Each interest has one variant.", pointer=f"{here}/interest")
-        found[interest] = {
-            "interest": interest,
+        found[tuple(readers.values())] = {
+            "interest": readers["interest"],
+            **{key: readers[key] for key in ("language", "tier") if readers[key] is not None},
             "subject": _text(variant, "subject", 200, here),
             "body": _text(variant, "body", 20_000, here),
             "image": _text(variant, "image", 40, here, may_be_empty=True)
@@ -218,6 +224,15 @@ def _variants(variants: object, where: str, interests: set[str]) -> list[dict[st
             else "",
         }
     return list(found.values())
+
+
+def _named(variant: dict[str, Any], key: str, known: set[str], where: str) -> str | None:
+    """The slug or tag of what a variant is for, or None: it is for any."""
+    said = variant.get(key)
+    if said is not None and (not isinstance(said, str) or said not in known):
+        tag = "; it is a tag such as 'de'" if key == "language" else ""
+        raise Invalid(f"There is no {key} '{str(said)[:60]}'{tag}.", pointer=f"{where}/{key}")
+    return said
 
 
 def _refuse_unknown(document: dict[str, Any], known: set[str], where: str) -> None:

@@ -12,7 +12,7 @@ from django.db import transaction
 from campaigns import documents, soundness, waits
 from campaigns.models import Audience, Campaign, Step, Variant
 from config.errors import Invalid, Refusal
-from loyalty.models import Reward
+from loyalty.models import Reward, Tier
 from members.models import Interest, Topic
 
 # Keys that stand in the file as they stand in the row.
@@ -100,13 +100,8 @@ def export(campaign: Campaign) -> dict[str, Any]:
                 "choose": step.choose,
                 "gift": step.gift.slug if step.gift else None,
                 "variants": [
-                    {
-                        "interest": variant.interest.slug if variant.interest else None,
-                        "subject": variant.subject,
-                        "body": variant.body,
-                        "image": variant.image,
-                    }
-                    for variant in step.variants.select_related("interest").order_by("pk")
+                    _variant(variant)
+                    for variant in step.variants.select_related("interest", "tier").order_by("pk")
                 ],
             }
             for step in campaign.steps.select_related("gift")
@@ -114,8 +109,20 @@ def export(campaign: Campaign) -> dict[str, Any]:
     }
 
 
+def _variant(variant: Variant) -> dict[str, Any]:
+    return {
+        "interest": variant.interest.slug if variant.interest else None,
+        **({"language": variant.language} if variant.language else {}),
+        **({"tier": variant.tier.slug} if variant.tier else {}),
+        "subject": variant.subject,
+        "body": variant.body,
+        "image": variant.image,
+    }
+
+
 def _write_steps(campaign: Campaign, steps: list[dict[str, Any]]) -> None:
     interests = {interest.slug: interest for interest in Interest.objects.all()}
+    tiers = {tier.slug: tier for tier in Tier.objects.all()}
     for position, step in enumerate(steps, start=1):
         wait_minutes, local_time = waits.read(step["wait"])
         row = Step.objects.create(
@@ -133,6 +140,8 @@ def _write_steps(campaign: Campaign, steps: list[dict[str, Any]]) -> None:
             Variant.objects.create(
                 step=row,
                 interest=interests.get(variant["interest"] or ""),
+                language=variant.get("language"),
+                tier=tiers.get(variant.get("tier", "")),
                 subject=variant["subject"],
                 body=variant["body"],
                 image=variant["image"],

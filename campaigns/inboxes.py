@@ -24,6 +24,7 @@ def find(*, member: Member, message_id: int) -> InboxMessage:
             "delivery__journey__occasion",
             "delivery__member",
             "delivery__variant__interest",
+            "delivery__variant__tier",
             "delivery__campaign__audience",
             "delivery__step",
             "delivery__context",

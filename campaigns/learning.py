@@ -5,23 +5,26 @@ the deliveries of live campaigns; choosing a version writes down how likely that
 that what was learned can be checked by whoever doubts it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 from django.db import connection
 
-from campaigns import goals, odds
+from campaigns import fitting, goals, odds
+from campaigns.fitting import Reader
 from campaigns.models import Campaign, Engagement, Journey, Step, TrackRecord, Variant
+from members import languages
 from members.models import Interest
 
 
 @dataclass(frozen=True, slots=True)
 class Odds:
-    """In this context (an interest, 0 for none) numbers from `low` up to `high` choose the
-    variant."""
+    """For these readers, in this context (an interest, 0 for none), numbers from `low` up to
+    `high` choose the variant."""
 
+    reader: Reader
     context: int
     variant: int
     low: float
@@ -34,8 +37,10 @@ class Odds:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """How a version did in a context (None: all readers together), and how likely it is chosen."""
+    """How a version did in a context (None: all together), and how likely it is chosen for these
+    `readers`: their language and their tier, if they are told apart by it."""
 
+    readers: tuple[str, ...]
     variant: Variant
     context: Interest | None
     sent: int
@@ -80,39 +85,61 @@ def chances(step: Step, *, variants: Iterable[int]) -> dict[int, float]:
 
 
 def versions(step: Step) -> list[Odds]:
-    """The odds of a step's versions in every context that has a record, and without one."""
-    variants = sorted(step.variants.values_list("pk", flat=True))
+    """The odds of a step's versions for every kind of reader, in every context that has a record
+    of a version they may get, and without one."""
+    variants = list(step.variants.all())
+    rows = list(TrackRecord.objects.filter(variant__step=step).order_by("context_id", "pk"))
     found = []
-    for context, known in sorted(_known(step).items()):
-        likely = _odds(tuple((pk, known.get(pk, (0, 0))) for pk in variants), step.pk)
-        low = 0.0
-        for number, pk in enumerate(variants):
-            high = 1.0 if number == len(variants) - 1 else low + likely[pk]
-            found.append(Odds(context, pk, low, high))
-            low = high
+    for reader in fitting.readers(variants):
+        arms = [each.pk for each in fitting.arms(variants, reader=reader)]
+        for context, known in sorted(_known(rows, arms).items()):
+            likely = _odds(tuple((pk, known.get(pk, (0, 0))) for pk in arms), step.pk)
+            low = 0.0
+            for number, pk in enumerate(arms):
+                high = 1.0 if number == len(arms) - 1 else low + likely[pk]
+                found.append(Odds(reader, context, pk, low, high))
+                low = high
     return found
 
 
 def records(step: Step) -> list[Record]:
-    """What a step's versions were sent and answered, by context; that of all readers first."""
-    variants = {row.pk: row for row in step.variants.select_related("interest")}
-    known = _known(step)
+    """What a step's versions were sent and answered, by who may get them and by context; that of
+    all together first. Readers who choose among the same as less specific ones are left out."""
+    variants = {row.pk: row for row in step.variants.select_related("interest", "tier")}
+    rows = list(TrackRecord.objects.filter(variant__step=step).order_by("context_id", "pk"))
+    known = _known(rows, variants)
     contexts = Interest.objects.in_bulk(known)
+    distinct: dict[tuple[int, ...], Reader] = {}
+    for reader in fitting.readers(variants.values()):
+        arms = fitting.arms(variants.values(), reader=reader)
+        distinct.setdefault(tuple(each.pk for each in arms), reader)
     return [
         Record(
+            _in_words(each.reader, variants),
             variants[each.variant],
             contexts.get(each.context),
             *known[each.context].get(each.variant, (0, 0)),
             each.propensity,
         )
         for each in versions(step)
+        if each.reader in distinct.values()
     ]
 
 
-def _known(step: Step) -> dict[int, dict[int, tuple[int, int]]]:
-    """{context: {variant: (sent, answered)}}; context 0 is all of them together."""
+def _in_words(reader: Reader, variants: Mapping[int, Variant]) -> tuple[str, ...]:
+    tiers = {each.tier_id: str(each.tier) for each in variants.values() if each.tier}
+    language = languages.name_of(reader.language)
+    return tuple(word for word in (language, tiers.get(reader.tier, "")) if word)
+
+
+def _known(
+    rows: Iterable[TrackRecord], variants: Collection[int]
+) -> dict[int, dict[int, tuple[int, int]]]:
+    """{context: {variant: (sent, answered)}} of these; context 0 is all of them together."""
     records: dict[int, dict[int, tuple[int, int]]] = {0: {}}
-    for row in TrackRecord.objects.filter(variant__step=step).order_by("context_id", "pk"):
+    for row in rows:
+        if row.variant_id not in variants:
+            continue
         context = row.context_id or 0
         for place in {0, context}:
             sent, answered = records.setdefault(place, {}).get(row.variant_id, (0, 0))

@@ -3,22 +3,21 @@
     audience    the members, from the audience's own query
     candidate   who of them is due when (`entrants`)
     entered     the journeys that are new, or whose next step is due
-    loved       which of the variants' interests each of them loves most
+    loved …     which variant each of them gets (`choosing_sql`)
     planned     their deliveries: arm, variant, channel, state and reason
 
 Values are always bound; only names of this file and of registered channels are spliced in.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from campaigns import holdouts, learning, waits
+from campaigns import choosing_sql, holdouts, waits
 from campaigns.entrants import Sql
 from campaigns.models import Campaign, Step
 from campaigns.reach import allowed_sql, reachable_sql, wanted_sql
-from members import scoring
 from members.models import Channel
 
 
@@ -123,20 +122,13 @@ def statement(*, step: Step, entered: Sql, following: Following, now: datetime) 
     """The whole statement: the journeys of `entered`, and the deliveries of a step to them.
     It returns one row: (journeys, deliveries) that are new."""
     campaign = step.campaign
-    variants = {v.interest_id: v.pk for v in step.variants.all()}
-    interests = [pk for pk in variants if pk is not None]
-    chosen = _chosen(step)
+    chosen = choosing_sql.chosen(step, now=now)
     parts = _channel_parts(campaign, step)
-    worth = worths(step, variants.values())
     walls = following.rows()
     text = f"""
         WITH following (zone, after, at) AS ({walls.text}),
         {entered.text},
-        loved AS ({_LOVED}),
-        variant (interest_id, id, worth) AS (
-            SELECT * FROM unnest(%s::int[], %s::bigint[], %s::float8[])),
-        odds (context, variant_id, low, high) AS (
-            SELECT * FROM unnest(%s::int[], %s::bigint[], %s::float8[], %s::float8[])),
+        {chosen.parts.text},
         choice AS ({parts.text}),
         planned AS (
             INSERT INTO campaigns_delivery
@@ -148,7 +140,6 @@ def statement(*, step: Step, entered: Sql, following: Following, now: datetime) 
                    CASE WHEN c.is_held_out THEN '' ELSE c.reason END,
                    c.due_at, c.due_at + make_interval(hours => %s), 0, v.worth, {chosen.columns}
               FROM choice c
-              LEFT JOIN loved l ON l.journey_id = c.journey_id
               {chosen.joins}
             ON CONFLICT (journey_id, step_id, channel) DO NOTHING
             RETURNING 1
@@ -158,59 +149,11 @@ def statement(*, step: Step, entered: Sql, following: Following, now: datetime) 
     values = [
         *walls.values,
         *entered.values,
-        now, interests, interests, scoring.LEAST_SCORE, scoring.STATED_LEVEL,
-        [pk or 0 for pk in variants], list(variants.values()),
-        [worth[pk] for pk in variants.values()],
-        *[[getattr(each, name) for each in chosen.odds] for name in _ODDS],
+        *chosen.parts.values,
         *parts.values,
         campaign.pk, step.pk, campaign.expires_hours,
     ]  # fmt: skip
     return Sql(text, values)
-
-
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """How the version of a journey is found, and what is written down of the choice."""
-
-    columns: str
-    joins: str
-    odds: Sequence[learning.Odds] = ()
-
-
-_ODDS = ("context", "variant", "low", "high")
-# An interest without a version of its own reads the default.
-_BY_INTEREST = _Chosen(
-    columns="NULL, NULL",
-    joins="""JOIN variant v ON v.interest_id = CASE WHEN EXISTS (
-                  SELECT FROM variant w WHERE w.interest_id = l.interest_id)
-                  THEN l.interest_id ELSE 0 END""",
-)
-
-
-def _chosen(step: Step) -> _Chosen:
-    if step.choose == Step.Choose.INTEREST:
-        return _BY_INTEREST
-    # A number of the journey's own, the same whenever it is planned; those of one member differ.
-    drawn = (
-        "(('x' || substr(md5('version:' || c.journey_id || ':' || c.member_id), 1, 8))"
-        "::bit(32)::bigint / 4294967296.0::float8)"
-    )
-    return _Chosen(
-        columns="o.high - o.low, nullif(o.context, 0)",
-        joins=f"""JOIN odds o ON {drawn} >= o.low AND {drawn} < o.high AND o.context = CASE
-                  WHEN EXISTS (SELECT FROM odds k WHERE k.context = l.interest_id)
-                  THEN l.interest_id ELSE 0 END
-              JOIN variant v ON v.id = o.variant_id""",
-        odds=learning.versions(step),
-    )
-
-
-def worths(step: Step, variants: Iterable[int]) -> dict[int, float]:
-    """What each variant's message is worth, in money: the chance of an answer, times what an
-    answer brings, times the marketer's lever (50 is 1)."""
-    campaign = step.campaign
-    lever = campaign.priority / 50 * float(campaign.answer_value)
-    return {pk: chance * lever for pk, chance in learning.chances(step, variants=variants).items()}
 
 
 def _channel_parts(campaign: Campaign, step: Step) -> Sql:
@@ -251,29 +194,3 @@ def _channel_parts(campaign: Campaign, step: Step) -> Sql:
             allowed=" OR ".join(f"{c}_allowed" for c in channels),
         )
     )
-
-
-# By journey: a member whom two interactions let in twice is not loved twice.
-_LOVED = """
-    SELECT DISTINCT ON (journey_id) journey_id, interest_id
-      FROM (
-        SELECT journey_id, interest_id, said.level AS stated,
-               coalesce(said.level, shown.mass / (1 + shown.mass)) AS score
-          FROM (SELECT e.id AS journey_id, x.interest_id,
-                       sum(x.mass * k.weight * power(0.5::float8, greatest(least(
-                           date_part('epoch', %s - x.as_of) / 86400 / k.half_life_days, 900), 0)))
-                           AS mass
-                  FROM entered e
-                  JOIN members_interestevidence x ON x.member_id = e.member_id
-                  JOIN members_interactionkind k ON k.id = x.kind_id
-                 WHERE x.interest_id = ANY(%s)
-                 GROUP BY e.id, x.interest_id) AS shown
-          FULL JOIN (SELECT e.id AS journey_id, s.interest_id, s.level
-                       FROM entered e
-                       JOIN members_intereststatement s ON s.member_id = e.member_id
-                      WHERE s.interest_id = ANY(%s)) AS said
-         USING (journey_id, interest_id)
-      ) AS scored
-     WHERE score >= %s
-     ORDER BY journey_id, coalesce(stated, 0) >= %s DESC, score DESC, interest_id
-"""

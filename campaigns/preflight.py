@@ -32,7 +32,9 @@ def look(campaign: Campaign, *, now: datetime) -> list[Finding]:
     audience = audiences.members(campaign.audience.definition, at=now)
     members = list(audience.order_by("-joined_at")[:MOST_MEMBERS])
     variants = Variant.objects.filter(step__in=campaign.steps.all())
-    rows = variants.select_related("interest", "step__gift").order_by("step__position", "pk")
+    rows = variants.select_related("interest", "tier", "step__gift").order_by(
+        "step__position", "pk"
+    )
     found = [finding for variant in rows for finding in _look(variant, campaign, members, now)]
     return sorted(found, key=lambda each: -each.members)
 

@@ -19,20 +19,14 @@ from campaigns import (
     entrants,
     entries,
     filling,
+    fitting,
     gifts,
     images,
     rendering,
     waits,
 )
 from campaigns.models import Campaign, Delivery, Journey, Occasion, OccasionArea, Step, Variant
-from members import scoring
-from members.models import (
-    Interaction,
-    InterestEvidence,
-    InterestStatement,
-    Member,
-    Programme,
-)
+from members.models import Interaction, InterestEvidence, Member, Programme
 
 NOBODY = -1
 HORIZON = timedelta(days=400)
@@ -92,7 +86,8 @@ class Preview:
 def sample(
     campaign: Campaign, *, variant: Variant, among: QuerySet[Member], now: datetime
 ) -> Member | None:
-    """A member of the audience who would get this version by what they love, else any of it."""
+    """A member of the audience who would get this version by what they read, hold and love, else
+    any of it."""
     audience = audiences.members(campaign.audience.definition, at=now).filter(
         pk__in=among.values("pk")
     )
@@ -101,27 +96,17 @@ def sample(
         likely = likely.filter(
             pk__in=InterestEvidence.objects.filter(interest=variant.interest_id).values("member_id")
         )
+    if variant.language is not None:
+        likely = likely.filter(locale__iregex=rf"^{variant.language}([-_]|$)")
+    if variant.tier_id is not None:
+        likely = likely.filter(account__tier=variant.tier_id)
     candidates = list(likely[:SEEN])
-    loved = loves(variant.step, members=candidates, at=now)
+    variants = list(variant.step.variants.all())
+    readings = fitting.readings(variant.step, members=candidates, at=now)
     for member in candidates:
-        if loved.get(member.pk) == variant.interest_id:
+        if fitting.best(variants, reading=readings[member.pk]) == variant:
             return member
     return audience.order_by("-joined_at").first()
-
-
-def loves(step: Step, *, members: Sequence[Member], at: datetime) -> dict[int, int | None]:
-    """{member: interest} that decides which version of a step each gets; None: the default."""
-    rows = step.variants.filter(interest__isnull=False)
-    interests = list(rows.values_list("interest_id", flat=True))
-    scores: dict[int, dict[int, tuple[bool, float, int]]] = {m.pk: {} for m in members}
-    facts = InterestEvidence.objects.filter(member__in=scores, interest__in=interests)
-    for row in facts.masses(at=at):
-        value = scoring.score(mass=float(row["total"]))
-        scores[row["member_id"]][row["interest_id"]] = (False, value, -row["interest_id"])
-    for said in InterestStatement.objects.filter(member__in=scores, interest__in=interests):
-        is_sure = said.level >= scoring.STATED_LEVEL
-        scores[said.member_id][said.interest_id] = (is_sure, said.level, -said.interest_id)
-    return {pk: _best(found) for pk, found in scores.items()}
 
 
 def preview(campaign: Campaign, *, variant: Variant, member: Member, now: datetime) -> Preview:
@@ -243,11 +228,6 @@ def _latest_cause(entry: dict[str, Any], member: Member) -> int | None:
         if key in entry:
             rows = rows.filter(**{key: entry[key]})
     return rows.order_by("-occurred_at").values_list("pk", flat=True).first()
-
-
-def _best(scores: dict[int, tuple[bool, float, int]]) -> int | None:
-    loved = {pk: said for pk, said in scores.items() if said[1] >= scoring.LEAST_SCORE}
-    return max(loved, key=loved.__getitem__) if loved else None
 
 
 def missing(sources: Sequence[str], values: dict[str, Any]) -> tuple[str, ...]:

@@ -228,7 +228,7 @@ def _member(member: Member, *, address: Address | None, account: Account | None)
         "number": member.number,
         "city": address.city if address else "",
         "region": address.region if address else "",
-        "language": member.locale.partition("-")[0],
+        "language": member.language,
         "points": account.balance if account else 0,
         "tier": account.tier.name if account and account.tier else "",
     }

@@ -3,6 +3,7 @@
 entered = sent + unknown + held out + objected + failed + expired + still to go
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from django.db.models import Count, Q
 
 from campaigns import goals
 from campaigns.lift import Sample, compare
-from campaigns.models import Campaign, Delivery, Engagement, Journey
+from campaigns.models import Campaign, Delivery, Engagement, Journey, Variant
 
 COLUMNS = (
     "member", "step", "channel", "state", "reason", "arm", "variant", "due_at", "sent_at", "zone",
@@ -77,13 +78,19 @@ def balance(campaign: Campaign) -> Balance:
         **parts(states),
         members=Journey.objects.filter(campaign=campaign).count(),
         reasons=reasons,
-        variants={
-            slug or "default": count
-            for slug, count in sent.values_list("variant__interest__slug").annotate(n=Count("pk"))
-        },
+        variants=_by_version(dict(sent.values_list("variant").annotate(n=Count("pk")))),
         channels=dict(sent.values_list("channel").annotate(n=Count("pk"))),
         **counts,
     )
+
+
+def _by_version(counts: Mapping[int, int]) -> dict[str, int]:
+    """{key: count}: those of one key together, from whichever step they are."""
+    rows = Variant.objects.select_related("interest", "tier").in_bulk(counts)
+    found: Counter[str] = Counter()
+    for pk, variant in rows.items():
+        found[variant.key] += counts[pk]
+    return dict(found)
 
 
 def parts(states: Mapping[str, int]) -> dict[str, int]:
@@ -104,7 +111,7 @@ def deliveries(campaign: Campaign) -> Iterator[dict[str, Any]]:
     """One row a member, step and channel, streamed in the order of the members' numbers."""
     rows = (
         Delivery.objects.filter(campaign=campaign)
-        .select_related("member", "step", "variant__interest", "journey")
+        .select_related("member", "step", "variant__interest", "variant__tier", "journey")
         .order_by("member__number", "journey_id", "step__position", "channel")
     )
     for row in rows.iterator(chunk_size=2_000):
@@ -115,9 +122,7 @@ def deliveries(campaign: Campaign) -> Iterator[dict[str, Any]]:
             "state": row.state,
             "reason": row.reason,
             "arm": "held_out" if row.journey.is_held_out else "treated",
-            "variant": str(row.variant.interest.slug if row.variant.interest else "default")
-            if row.variant
-            else "",
+            "variant": row.variant.key if row.variant else "",
             "due_at": row.due_at.isoformat(),
             "sent_at": row.sent_at.isoformat()
             if row.sent_at and row.state == Delivery.State.SENT

@@ -153,7 +153,8 @@ def _next(now: datetime) -> datetime:
 def _tell(found: Simulation) -> None:
     rows = (
         Delivery.objects.filter(pk__gte=shadowing.FIRST_ID)
-        .select_related("member", "campaign", "step", "variant__interest", "journey", "beaten_by")
+        .select_related("member", "campaign", "step", "journey", "beaten_by")
+        .select_related("variant__interest", "variant__tier")
         .order_by("due_at", "member__number", "pk")
     )
     for row in rows.iterator(chunk_size=2_000):

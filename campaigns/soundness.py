@@ -61,8 +61,9 @@ def _check_step(step: Step, *, pointer: str) -> None:
                 f"'{channel}' cannot send yet; there are: {', '.join(CARRIERS)}.",
                 pointer=f"{pointer}/channels/{number}",
             )
-    variants = list(step.variants.all())
-    if not any(variant.interest_id is None for variant in variants):
+    # In the order of the document: the pointer says which.
+    variants = sorted(step.variants.all(), key=lambda each: each.pk)
+    if not any(variant.is_default for variant in variants):
         raise Invalid(
             "A step needs a default variant, for members who love something else.",
             pointer=f"{pointer}/variants",

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from campaigns import audiences, grounds, step_conditions
 from campaigns.clauses import Clause
 from campaigns.models import Delivery
-from members import interests
+from members import interests, languages
 from members.models import Member
 
 # Of a step's condition, what can be said to the member: when it is true, when it is not.
@@ -38,6 +38,8 @@ class Why:
     occasion: dict[str, Any] | None
     interaction: dict[str, Any] | None
     interest: str | None
+    language: str | None
+    tier: str | None
     score: float | None
     facts: tuple[grounds.Fact, ...]
     arm: str
@@ -79,6 +81,8 @@ def explain(delivery: Delivery) -> Why:
         occasion=grounds.occasion(journey),
         interaction=grounds.interaction(journey),
         interest=interest.slug if interest else None,
+        language=delivery.variant.language if delivery.variant else None,
+        tier=delivery.variant.tier.slug if delivery.variant and delivery.variant.tier else None,
         score=score.score if score else None,
         facts=tuple(grounds.Fact(e.name, e.facts, e.last_at) for e in evidence),
         arm="held_out" if journey.is_held_out else "treated",
@@ -101,7 +105,7 @@ def recent(*, member: Member, at: datetime, days: int = 90) -> list[Delivery]:
     """What was planned for a member lately, sent or not, newest first."""
     return list(
         Delivery.objects.filter(member=member, due_at__gt=at - timedelta(days=days))
-        .select_related("campaign", "journey", "variant__interest")
+        .select_related("campaign", "journey", "variant__interest", "variant__tier")
         .order_by("-due_at")[:50]
     )
 
@@ -126,6 +130,7 @@ def _of_the_moment(said: Why, delivery: Delivery) -> Iterator[str]:
 
 
 def _of_the_version(said: Why, delivery: Delivery, score: interests.Score | None) -> Iterator[str]:
+    yield from _of_the_readers(delivery)
     if said.choice is not None:
         readers = f"who love {said.choice.context_name.lower()} " if said.choice.context else ""
         yield f"Its version was chosen by what other readers {readers}answered."
@@ -136,8 +141,21 @@ def _of_the_version(said: Why, delivery: Delivery, score: interests.Score | None
             f"{e.name.lower()} ({e.facts}, last on {e.last_at:%d %B %Y})" for e in score.evidence
         )
         yield f"It is the version for {score.interest.name.lower()}, because of: {told}."
-    elif delivery.variant is not None:
+    elif delivery.variant is not None and said.language is None and said.tier is None:
         yield "It is the version for everybody."
+
+
+def _of_the_readers(delivery: Delivery) -> Iterator[str]:
+    """What it is written in, and for whom."""
+    language = delivery.variant.language if delivery.variant else None
+    tier = delivery.variant.tier if delivery.variant else None
+    if language is not None:
+        # Asked once, when it was planned: what the member says by now is for the next one.
+        is_still = delivery.member.language == language
+        which = "that is your language" if is_still else "that was your language then"
+        yield f"It is in {languages.name_of(language)}, because {which}."
+    if tier is not None:
+        yield f"It is for members who hold {tier.name}, as you did when it was planned."
 
 
 def _of_the_others(said: Why, delivery: Delivery) -> Iterator[str]:

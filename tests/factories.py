@@ -171,6 +171,12 @@ def tier(slug: str, threshold: int, **said: Any) -> Tier:
     return Tier.objects.create(slug=slug, name=slug.title(), threshold=threshold, **said)
 
 
+def promote(to: Tier, *members: Member) -> None:
+    """These members hold the tier, whatever they earned."""
+    for each in members:
+        Account.objects.update_or_create(member=each, defaults={"tier": to})
+
+
 def reward(slug: str = "tenner", **said: Any) -> Reward:
     facts = {"name": slug.title(), "points": 100, "value": Decimal(10), "currency": "USD"}
     return Reward.objects.create(slug=slug, **{**facts, **said})

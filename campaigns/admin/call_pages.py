@@ -20,6 +20,7 @@ ON_THE_CARD = ("Calls", "Loves", "Last purchases", "Points", "Check-ins")
 NEEDED = (
     "member__home_store", "member__merged_into", "store", "taken_by", "done_by",
     "delivery__campaign__audience", "delivery__journey__occasion", "delivery__variant__interest",
+    "delivery__variant__tier",
 )  # fmt: skip
 Outcome = StaffTask.Outcome
 

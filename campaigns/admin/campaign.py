@@ -128,6 +128,7 @@ class CampaignAdmin(Looking, Foreseeing, Doing, Choosing):
             "words": vocabulary.vocabulary(vocabulary.STEP),
             "words_id": ConditionWidget.WORDS,
             "saved": vocabulary.saved(),
+            "languages": vocabulary.languages_spoken(),
             "campaign": campaign,
         }
         return self._answer(request, "admin/campaigns/edit.html", context)

@@ -7,14 +7,13 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, QuerySet
 
-from campaigns import learning, preflight, previewing, rehearsing, soundness, versions
+from campaigns import fitting, learning, preflight, previewing, rehearsing, soundness, versions
 from campaigns.admin import wording
 from campaigns.models import Campaign, Step, Variant
 from campaigns.previewing import NOBODY, Preview
 from config.errors import Refusal
+from members import languages
 from members.models import Channel, Member, Programme
-
-DEFAULT = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +60,8 @@ def context(
         "email_html": preview.email_html(),
         "inbox_html": preview.inbox_html(),
         "due": _due(preview),
-        "chance": _chance(asked, now=now),
-        "version": key_of(asked.variant),
+        **_planned(asked, now=now),
+        "version": asked.variant.key,
     }
 
 
@@ -79,7 +78,7 @@ def choose(
     steps = list(campaign.steps.all())
     shown = next((each for each in steps if str(each.position) == step), steps[0])
     variants = list(_variants(shown))
-    variant = next((v for v in variants if key_of(v) == version), variants[0])
+    variant = next((v for v in variants if v.key == version), variants[0])
     told = ""
     if named:
         found = Member.objects.filter(pk__in=among.values("pk")).named(named).first()
@@ -92,20 +91,15 @@ def choose(
     return Asked(variant, _example(), is_example=True, told=told)
 
 
-def key_of(variant: Variant) -> str:
-    """What an address calls this version: ids change with every saving."""
-    return variant.interest.slug if variant.interest else DEFAULT
-
-
 def _variants(step: Step) -> QuerySet[Variant]:
-    return step.variants.select_related("interest", "step__gift").order_by("pk")
+    return step.variants.select_related("interest", "tier", "step__gift").order_by("pk")
 
 
 def _versions(shown: Variant) -> list[dict[str, Any]]:
     return [
         {
-            "key": key_of(variant),
-            "name": variant.interest.name if variant.interest else "Everybody else",
+            "key": variant.key,
+            "name": wording.version_in_words(variant),
             "is_shown": variant.pk == shown.pk,
         }
         for variant in _variants(shown.step)
@@ -127,15 +121,28 @@ def _steps(campaign: Campaign) -> list[dict[str, Any]]:
     ]
 
 
-def _chance(asked: Asked, *, now: datetime) -> float:
-    """How likely planning chooses this version for this member: by interest it is 0 or 1."""
-    step, member = asked.step, asked.member
-    loved = previewing.loves(step, members=[member], at=now)[member.pk]
-    if step.choose == Step.Choose.INTEREST:
-        return float(loved == asked.variant.interest_id)
-    odds = {(each.context, each.variant): each.propensity for each in learning.versions(step)}
-    alone = odds[0, asked.variant.pk]
-    return odds.get((loved or 0, asked.variant.pk), alone)
+def _planned(asked: Asked, *, now: datetime) -> dict[str, Any]:
+    """What planning would do for this member: `chance` is how likely it chooses the version shown,
+    by interest 0 or 1; `rightful` the one it would choose then, and `because` why."""
+    variants = list(_variants(asked.step))
+    readings = fitting.readings(asked.step, members=[asked.member], at=now)
+    reading = readings[asked.member.pk]
+    if asked.step.choose == Step.Choose.INTEREST:
+        rightful = fitting.best(variants, reading=reading)
+        return {
+            "chance": float(rightful == asked.variant),
+            "rightful": {"key": rightful.key, "name": wording.version_in_words(rightful)},
+            "because": wording.choice_in_words(rightful),
+        }
+    odds = [each for each in learning.versions(asked.step) if each.reader == reading.reader]
+    loved = next(iter(reading.loves), 0)
+    context = loved if any(each.context == loved for each in odds) else 0
+    chances = {each.variant: each.propensity for each in odds if each.context == context}
+    spoken = {each.language for each in fitting.arms(variants, reader=reading.reader)}
+    return {
+        "chance": chances.get(asked.variant.pk, 0.0),
+        "language": languages.name_of(reading.reader.language) if spoken != {None} else "",
+    }
 
 
 def _problem(campaign: Campaign, *, now: datetime) -> str:

@@ -10,7 +10,6 @@ from unfold.paginator import InfinitePaginator
 
 from campaigns import why
 from campaigns.admin import wording
-from campaigns.admin.checking import key_of
 from campaigns.models import Delivery, Journey
 from config.admin.columns import shown
 from config.admin.rows import ReadOnlyAdmin
@@ -48,7 +47,7 @@ class DeliveryAdmin(LongList):
         "version",
         "due_at",
     )
-    list_select_related = ("member", "campaign", "variant__interest")
+    list_select_related = ("member", "campaign", "variant__interest", "variant__tier")
     list_filter = ("state", "reason", "channel", "campaign", ("due_at", RangeDateTimeFilter))
     when_empty = "Every message to every member is listed here once a campaign has been launched."
 
@@ -79,8 +78,8 @@ class DeliveryAdmin(LongList):
 
     def _found(self, request: HttpRequest, object_id: str) -> Delivery:
         rows = self.get_queryset(request).select_related(
-            "member", "campaign__audience", "variant__interest", "journey__occasion", "step",
-            "beaten_by__campaign", "context", "objection__cap",
+            "member", "campaign__audience", "variant__interest", "variant__tier",
+            "journey__occasion", "step", "beaten_by__campaign", "context", "objection__cap",
         )  # fmt: skip
         found: Delivery | None = None
         if self.has_view_permission(request) and object_id.isdecimal() and len(object_id) < 19:
@@ -103,7 +102,7 @@ class DeliveryAdmin(LongList):
 
     @shown(description="version")
     def version(self, delivery: Delivery) -> str:
-        return key_of(delivery.variant) if delivery.variant else "–"
+        return delivery.variant.key if delivery.variant else "–"
 
 
 def _has_turned(said: why.Why) -> bool:

@@ -8,8 +8,8 @@ from django.urls import reverse
 
 from campaigns import costs, goals, learning, progress, reporting
 from campaigns.admin import wording
-from campaigns.models import Campaign, Delivery
-from members.models import Channel, Interest, Programme
+from campaigns.models import Campaign, Delivery, Variant
+from members.models import Channel, Programme
 
 State = Delivery.State
 OUTCOMES = {
@@ -30,7 +30,6 @@ EXPLAINED = {
 def context(campaign: Campaign, *, now: datetime) -> dict[str, Any]:
     """Everything the template shows."""
     balance = reporting.balance(campaign)
-    interests = dict(Interest.objects.values_list("slug", "name"))
     return {
         "balance": balance,
         "parts": _parts(campaign, balance),
@@ -39,7 +38,7 @@ def context(campaign: Campaign, *, now: datetime) -> dict[str, Any]:
         "reasons": _reasons(campaign, balance),
         "unknown": EXPLAINED[State.UNKNOWN] if balance.unknown else "",
         "unknown_link": address(campaign, state__exact=State.UNKNOWN),
-        "variants": _shares(_named(balance.variants, interests)),
+        "variants": _shares(_named(balance.variants, _versions(campaign))),
         "channels": _shares(_named(balance.channels, dict(Channel.choices))),
         "opened": _rate(balance.opened, balance.sent),
         "clicked": _rate(balance.clicked, balance.sent),
@@ -74,10 +73,10 @@ def _stage(campaign: Campaign, stage: progress.Stage) -> dict[str, Any]:
 
 
 def _record(record: learning.Record) -> dict[str, Any]:
-    variant, context = record.variant, record.context
+    context = f"love {record.context.name.lower()} most" if record.context else "all readers"
     return {
-        "context": f"love {context.name.lower()} most" if context else "all readers",
-        "version": variant.interest.name if variant.interest else "Everybody else",
+        "context": ", ".join([context, *record.readers]),
+        "version": wording.version_in_words(record.variant),
         "sent": record.sent,
         "answered": record.answered,
         "rate": _rate(record.answered, record.sent),
@@ -120,8 +119,13 @@ def _reasons(campaign: Campaign, balance: reporting.Balance) -> list[dict[str, A
 
 
 def _named(counts: dict[str, int], names: dict[str, Any]) -> dict[str, int]:
-    names = {"default": "everybody else", **names}
     return {str(names.get(key, key)): count for key, count in counts.items()}
+
+
+def _versions(campaign: Campaign) -> dict[str, str]:
+    """{key: name} of the versions of every step, of former versions of the campaign too."""
+    rows = Variant.objects.filter(step__campaign=campaign).select_related("interest", "tier")
+    return {row.key: wording.version_in_words(row) for row in rows} | {"default": "everybody else"}
 
 
 def _shares(counts: dict[str, int]) -> list[dict[str, Any]]:

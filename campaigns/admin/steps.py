@@ -13,12 +13,14 @@ from campaigns.channels import CARRIERS
 from campaigns.models import Step
 from campaigns.waits import LONGEST, UNITS
 from config.errors import Refusal
-from loyalty.models import Reward
+from loyalty.models import Reward, Tier
 from members.models import Channel, Interest
 
 
 class VariantForm(forms.Form):
     interest = choice("For members who love")
+    language = text("and read", 16, "any")
+    tier = choice("and hold")
     subject = text("Subject", 200)
     body = forms.CharField(
         label="Message",
@@ -28,16 +30,32 @@ class VariantForm(forms.Form):
     )
     image = choice("Picture")
 
-    def __init__(self, *args: Any, interests: Sequence[tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        interests: Sequence[tuple[str, str]],
+        tiers: Sequence[tuple[str, str]],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         cast("Any", self.fields["interest"]).choices = [("", "everybody else"), *interests]
+        cast("Any", self.fields["tier"]).choices = [("", "any tier or none"), *tiers]
+        # The page offers what the programme's members speak.
+        self.fields["language"].widget.attrs["list"] = "languages"
         scenes = [(scene, scene) for scene in images.SCENES]
         cast("Any", self.fields["image"]).choices = [("", "no picture"), *scenes]
+
+    @property
+    def readers(self) -> list[forms.BoundField]:
+        """The fields that say whom it is for."""
+        return [self[name] for name in ("interest", "language", "tier")]
 
     def document(self) -> dict[str, Any]:
         said = self.cleaned_data
         return {
             "interest": said["interest"] or None,
+            "language": said["language"].lower() or None,
+            "tier": said["tier"] or None,
             "subject": said["subject"],
             # A browser sends \r\n, a file has \n: the same message either way.
             "body": said["body"].replace("\r\n", "\n"),
@@ -69,6 +87,7 @@ class StepForm(forms.Form):
         self,
         *args: Any,
         interests: Sequence[tuple[str, str]],
+        tiers: Sequence[tuple[str, str]],
         gifts: Sequence[tuple[str, str]],
         **kwargs: Any,
     ) -> None:
@@ -83,7 +102,7 @@ class StepForm(forms.Form):
             initial=self.initial.get("variants", [{}]),
             prefix=f"{self.prefix}-variants",
             # A version left empty is a mistake to be told about, not one to be passed over.
-            form_kwargs={"empty_permitted": False, "interests": interests},
+            form_kwargs={"empty_permitted": False, "interests": interests, "tiers": tiers},
         )
 
     @property
@@ -148,10 +167,13 @@ class BaseSteps(BaseFormSet):  # type: ignore[type-arg]
     """The steps in the order of their places, without those that were taken away."""
 
     def __init__(self, data: Any, *, initial: Any) -> None:
-        interests = list(Interest.objects.values_list("slug", "name"))
         vouchers = Reward.objects.filter(kind=Reward.Kind.VOUCHER, stock=None)
-        gifts = list(vouchers.values_list("slug", "name"))
-        kwargs = {"empty_permitted": False, "interests": interests, "gifts": gifts}
+        kwargs = {
+            "empty_permitted": False,
+            "interests": list(Interest.objects.values_list("slug", "name")),
+            "tiers": list(Tier.objects.values_list("slug", "name")),
+            "gifts": list(vouchers.values_list("slug", "name")),
+        }
         super().__init__(data, initial=initial, prefix="steps", form_kwargs=kwargs)
 
     def __iter__(self) -> Iterator[StepForm]:

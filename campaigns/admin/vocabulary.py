@@ -6,12 +6,16 @@ from typing import Any
 from django.db.models import Model, Q
 
 from campaigns import audiences, clauses, step_conditions
-from campaigns.models import Audience
+from campaigns.models import Audience, Variant
 from campaigns.registry import Condition, Names, OneOf, Parameter
+from members import languages
+from members.models import Member, Programme
 
 # Up to here a page carries every name; above, it asks while one types.
 MOST_CHOICES = 100
 MOST_FOUND = 20
+# So many of the newest members tell which languages are spoken.
+MOST_READERS = 500
 TYPES = {int: "whole", float: "number", str: "text"}
 HIGHEST = {"score": 1, "percent": 100, "days": 36_500}
 
@@ -66,6 +70,16 @@ def saved() -> list[dict[str, Any]]:
     """Saved audiences, to start another from."""
     rows = Audience.objects.values("code", "name", "definition")
     return [dict(row) for row in rows]
+
+
+def languages_spoken() -> dict[str, str]:
+    """{tag: name} of the languages a version may well be in: the programme's own, those of other
+    versions, and those of the newest members."""
+    newest = Member.objects.order_by("-pk")[:MOST_READERS]
+    speakers = [Member(locale=Programme.objects.get().locale), *newest.only("locale")]
+    written = Variant.objects.exclude(language=None).order_by().values_list("language", flat=True)
+    tags = {member.language for member in speakers} | set(written.distinct())
+    return {tag: name for tag, name in languages.NAMES.items() if tag in tags}
 
 
 def names(*, source: str, term: str) -> list[tuple[str, str]]:

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from campaigns import clauses, waits
-from campaigns.models import Delivery, Step
+from campaigns.models import Delivery, Step, Variant
+from members import languages
 from members.models import Channel
 
 TONES = {"draft": "", "live": "good", "paused": "warning", "finished": ""}
@@ -50,6 +51,24 @@ def wait_in_words(step: Step) -> str:
     if step.local_time is None:
         return after
     return f"{after}, at the next {step.local_time:%H:%M} on the member's clock"
+
+
+def version_in_words(variant: Variant) -> str:
+    """Hiking, German, Gold"""
+    return "Everybody else" if variant.is_default else str(variant)
+
+
+def choice_in_words(variant: Variant) -> str:
+    """their language is German, they love hiking most of what it has a version for"""
+    why = []
+    if variant.language:
+        why.append(f"their language is {languages.name_of(variant.language)}")
+    if variant.interest:
+        most = "what there is in it" if variant.language else "what there is a version for"
+        why.append(f"they love {variant.interest.name.lower()} most of {most}")
+    if variant.tier:
+        why.append(f"they hold {variant.tier}")
+    return " and ".join(why) or "no other version fits them"
 
 
 def clause_in_words(clause: Mapping[str, Any], *, is_inside: bool = False) -> str:

@@ -1,7 +1,7 @@
 """Whom we tell what, when, why, and did it help."""
 
 from .audience import Audience
-from .campaign import Campaign, CampaignVersion, Link, Step, Variant
+from .campaign import Campaign, CampaignVersion, Step
 from .channel import ChannelState
 from .delivery import Delivery, Engagement, InboxMessage, Objection
 from .desk import Desk
@@ -12,6 +12,7 @@ from .policy import ContactCap, QuietHours
 from .spending import Spending
 from .staff_task import StaffTask
 from .track_record import TrackRecord
+from .variant import Link, Variant
 
 __all__ = [
     "Audience",

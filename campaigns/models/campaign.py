@@ -1,4 +1,4 @@
-"""Who, when and to what end; each message of it; each message's versions."""
+"""Who, when and to what end; each message of it."""
 
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
@@ -224,44 +224,3 @@ class Step(models.Model):
 
     def __str__(self) -> str:
         return f"{self.campaign_id} step {self.position}"
-
-
-class Variant(models.Model):
-    id = models.AutoField(primary_key=True)
-
-    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="variants")
-    interest = models.ForeignKey(
-        "members.Interest",
-        null=True,
-        blank=True,
-        on_delete=models.PROTECT,
-        help_text="For members who love this most; empty: the default.",
-    )
-    subject = models.CharField(max_length=200)
-    body = models.TextField(help_text="Markdown with Liquid: Hello {{ member.given_name }}")
-    image = models.CharField(max_length=40, blank=True, help_text="A scene drawn per member.")
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["step", "interest"], nulls_distinct=False, name="variant_once_per_interest"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return str(self.interest) if self.interest_id else "default"
-
-
-class Link(models.Model):
-    """An address a variant points to. Mails carry its id, so that no redirect can be forged."""
-
-    variant = models.ForeignKey(Variant, on_delete=models.CASCADE, related_name="links")
-    url = models.URLField(max_length=1000)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["variant", "url"], name="link_once"),
-        ]
-
-    def __str__(self) -> str:
-        return self.url

@@ -135,6 +135,11 @@ class Member(models.Model):
     def full_name(self) -> str:
         return f"{self.given_name} {self.family_name}".strip()
 
+    @property
+    def language(self) -> str:
+        """The primary tag of the locale: `de` of de, de-AT or DE_at."""
+        return self.locale.replace("_", "-").partition("-")[0].lower()
+
 
 class ErasedContact(models.Model):
     """A keyed hash of an erased person's contact, so that a later import does not revive them."""

@@ -133,7 +133,7 @@ def write_a_campaign(page: Page, *, due: datetime) -> None:
     default.get_by_text("Words that are filled in").click()
     default.get_by_role("button", name="member.given_name").click()
     expect(default.get_by_label("Message")).to_have_value("Hello {{ member.given_name }}")
-    page.get_by_role("button", name="Version for another interest").click()
+    page.get_by_role("button", name="Another version").click()
     hiking = page.locator("[data-variant]").nth(1)
     hiking.get_by_label("For who loves").select_option("hiking")
     hiking.get_by_label("Subject").fill("Up, {{ member.given_name }}")

@@ -97,6 +97,62 @@ def test_the_sample_is_a_member_who_would_get_this_version(marketer: Client) -> 
     assert shown["chance"] == 0
 
 
+def worded(choose: str = "interest") -> Campaign:
+    """Versions for everybody, in German, in German for hikers, and for a tier."""
+    kinds: list[dict[str, Any]] = [
+        {}, {"language": "de"}, {"language": "de", "interest": "hiking"}, {"tier": "gold"},
+    ]  # fmt: skip
+    variants = [{"subject": "Hi", "body": "Hi", **kind} for kind in kinds]
+    return draft(steps=[{"channels": ["inbox"], "choose": choose, "variants": variants}])
+
+
+def test_the_page_says_which_version_a_member_gets_and_why(marketer: Client) -> None:
+    german, hiker, rich, other = (factories.member(locale=c) for c in ("de", "de_AT", "en", "en"))
+    factories.promote(factories.tier("gold", 0), rich)
+    factories.product("boot", interests=["hiking"])
+    factories.buy(hiker, factories.line("90", sku="boot"), occurred_at=timezone.now())
+    campaign = worded()
+    hiking = "they love hiking most of what there is in it"
+    for member, version, name, because in (
+        (german, "language:de", "German", "their language is German"),
+        (
+            hiker, "hiking language:de", "Hiking, German",
+            f"their language is German and {hiking}",
+        ),
+        (rich, "tier:gold", "Gold", "they hold Gold"),
+        (other, "default", "Everybody else", "no other version fits them"),
+    ):  # fmt: skip
+        answer = check(marketer, campaign, version=version, member=member.number)
+        shown = answer.context
+        assert (shown["version"], shown["chance"], shown["because"]) == (version, 1, because)
+        assert f"This is the version planning would choose: {because}." in answer.content.decode()
+        assert check(marketer, campaign, version=version).context["asked"].member == member
+        elsewhere = "default" if version != "default" else "tier:gold"
+        shown = check(marketer, campaign, version=elsewhere, member=member.number).context
+        assert (shown["chance"], shown["rightful"]) == (0, {"key": version, "name": name})
+
+
+def test_of_a_learned_version_the_probability_is_that_in_the_members_language(
+    marketer: Client,
+) -> None:
+    factories.tier("gold", 0)
+    member = factories.member(locale="de")
+    campaign = worded("learned")
+    for version, chance in (("language:de", 0.5), ("default", 0), ("tier:gold", 0)):
+        answer = check(marketer, campaign, version=version, member=member.number)
+        assert answer.context["chance"] == pytest.approx(chance, abs=0.05)
+        assert "from those in German, their language" in answer.content.decode()
+
+
+def test_what_is_missing_is_said_of_every_version(marketer: Client) -> None:
+    factories.tier("gold", 0)
+    factories.member(locale="de")
+    campaign = worded()
+    campaign.steps.get().variants.update(body="{{ member.city }}")
+    lacking = check(marketer, campaign).context["lacking"]
+    assert {each.variant for each in lacking} == {"default", "German", "Hiking, German", "Gold"}
+
+
 def test_without_members_the_preview_is_for_an_invented_one(marketer: Client) -> None:
     answer = check(marketer, draft(), member="12345", version="nonsense")
     assert answer.context["asked"].is_example

@@ -115,6 +115,30 @@ def test_what_a_learned_step_knows_is_shown_with_its_odds(marketer: Client) -> N
     assert [row["odds"] for row in shown[2:]] == [5, 95]
 
 
+def test_what_is_learned_is_shown_by_language(marketer: Client) -> None:
+    factories.members(2)
+    factories.member(locale="de")
+    factories.tier("gold", 0)
+    kinds: list[dict[str, str]] = [{}, {"language": "de"}, {"language": "de", "tier": "gold"}]
+    variants = [{"subject": "Hi", "body": "Hi", **kind} for kind in kinds]
+    campaign = sent_campaign(
+        holdout_percent=0,
+        steps=[{"channels": ["inbox"], "choose": "learned", "variants": variants}],
+    )
+    shown = marketer.get(page("campaign_numbers", campaign.pk)).context
+    assert [
+        (row["context"], row["version"], row["odds"]) for row in shown["stages"][0]["records"]
+    ] == [
+        ("all readers", "Everybody else", 100),
+        ("all readers, German", "German", 100),
+        ("all readers, German, Gold", "German, Gold", 100),
+    ]
+    assert {row["name"]: row["count"] for row in shown["variants"]} == {
+        "everybody else": 2,
+        "German": 1,
+    }
+
+
 def test_what_is_unknown_is_explained(marketer: Client) -> None:
     factories.member()
     campaign = sent_campaign()

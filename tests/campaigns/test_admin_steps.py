@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from campaigns import files
 from campaigns.admin.definitions import ConditionWidget
-from campaigns.models import Campaign, Occasion
+from campaigns.models import Campaign, Occasion, Variant
 from tests import factories
 from tests.campaigns.desk import (
     EVERYONE,
@@ -54,14 +54,24 @@ WAITS = st.builds(
     st.sampled_from([{}, {"days": 7}, {"hours": 36}, {"minutes": 90}, {"days": 400}]),
     st.sampled_from([{}, {"local_time": "09:30"}, {"local_time": "00:00"}]),
 )
-INTERESTS = st.lists(st.sampled_from(["hiking", "snow", "climbing"]), unique=True, max_size=3)
+FOR_WHOM = st.lists(
+    st.tuples(
+        st.sampled_from(["hiking", "snow", None]),
+        st.sampled_from([{"language": "de"}, {}]),
+        st.sampled_from([{"tier": "gold"}, {}]),
+    ),
+    unique_by=str,
+    max_size=4,
+)
+EVERYBODY: Any = (None, {}, {})
 
 
 @st.composite
 def steps(draw: st.DrawFn) -> list[dict[str, Any]]:
     found = []
     for number in range(draw(st.integers(1, 4))):
-        interests = draw(st.permutations([None, *draw(INTERESTS)]))
+        others = [kind for kind in draw(FOR_WHOM) if kind != EVERYBODY]
+        kinds = draw(st.permutations([EVERYBODY, *others]))
         found.append(
             {
                 "channels": draw(
@@ -74,11 +84,13 @@ def steps(draw: st.DrawFn) -> list[dict[str, Any]]:
                 "variants": [
                     {
                         "interest": interest,
+                        **language,
+                        **tier,
                         "subject": draw(WORDS).strip().partition("\n")[0],
                         "body": draw(WORDS),
                         "image": draw(st.sampled_from(["", "trail"])),
                     }
-                    for interest in interests
+                    for interest, language, tier in kinds
                 ],
             }
         )
@@ -140,6 +152,7 @@ def test_saving_what_is_shown_changes_nothing(document: dict[str, Any]) -> None:
         Occasion.objects.create(
             occasion="school-start", date=date(2098, 8, 23), year=2098, country="US"
         )
+        factories.tier("gold", 0)
         client = client_of("Marketer")
         files.load(document, now=timezone.now())
         campaign = Campaign.objects.get()
@@ -189,6 +202,26 @@ def test_a_step_moved_to_the_front_comes_with_the_entry(marketer: Client) -> Non
     assert [step["wait"] for step in exported] == [{}, {}]
 
 
+def test_version_for_a_language_and_a_tier_is_written(marketer: Client) -> None:
+    factories.tier("gold", 100)
+    factories.member(locale="pt_BR")
+    shown = marketer.get(page("campaign_add"))
+    assert shown.context["languages"] == {"en": "English", "pt": "Portuguese"}
+    second = {
+        name.replace("variants-0", "variants-1"): value
+        for name, value in WRITTEN.items()
+        if "variants-0" in name
+    }
+    second |= {"steps-0-variants-1-language": " DE ", "steps-0-variants-1-tier": "gold"}
+    assert write(marketer, second, **{"steps-0-variants-TOTAL_FORMS": "2"}).status_code == 302
+    assert [str(variant) for variant in Variant.objects.order_by("pk")] == [
+        "default", "German, Gold",
+    ]  # fmt: skip
+    shown = marketer.get(page("campaign_change", Campaign.objects.get().pk))
+    assert shown.context["languages"].keys() == {"de", "en", "pt"}
+    assert '<option value="gold" selected>Gold</option>' in shown.content.decode()
+
+
 def test_what_is_of_the_whole_campaign_is_written_too(marketer: Client) -> None:
     said = {"goal_kind": "interaction", "goal_interaction": "survey", "goal_days": ""}
     said |= {"reentry": "after", "reentry_days": "30", "when_beaten": "wait"}
@@ -211,6 +244,10 @@ def test_what_is_of_the_whole_campaign_is_written_too(marketer: Client) -> None:
         ("steps-1-variants-0-subject", "{{ nobody }}", "variant", "subject"),
         ("steps-1-variants-0-body", "", "variant", "body"),
         ("steps-1-variants-0-interest", "hiking", "step", "__all__"),
+        ("steps-1-variants-0-language", "de", "step", "__all__"),
+        ("steps-1-variants-0-language", "xx", "variant", "language"),
+        ("steps-1-variants-0-language", "de-AT", "variant", "language"),
+        ("steps-1-variants-0-tier", "platinum", "variant", "tier"),
         ("steps-1-wait", "401", "step", "wait"),
         ("steps-1-wait", "-1", "step", "wait"),
         ("steps-1-local_time", "25:00", "step", "local_time"),
@@ -270,5 +307,5 @@ def test_page_asks_the_database_as_often_for_twenty_steps_as_for_one(
 ) -> None:
     variant = {"interest": None, "subject": "Hi", "body": "Hi"}
     campaign = draft(steps=[{"channels": ["inbox"], "variants": [variant]}] * 20)
-    with django_assert_max_num_queries(75):
+    with django_assert_max_num_queries(80):
         marketer.get(page("campaign_change", campaign.pk))

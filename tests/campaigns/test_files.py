@@ -12,6 +12,7 @@ import pytest
 from campaigns import files, launching
 from campaigns.models import Audience, Campaign, Occasion, Step, Variant
 from config.errors import Invalid
+from tests import factories
 from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db
@@ -134,6 +135,33 @@ def test_full_document_is_its_own_export() -> None:
     assert files.export(Campaign.objects.get()) == FULL
 
 
+def test_variants_keep_their_language_and_tier() -> None:
+    factories.tier("gold", 100)
+    kinds = ({"language": "de"}, {"tier": "gold"}, {"language": "de", "tier": "gold"})
+    said = [{**FULL["steps"][0]["variants"][0], **kind} for kind in kinds]
+    document = changed("/steps/0/variants", [*FULL["steps"][0]["variants"], *said])
+    assert files.load(document, now=NOW) == "loaded"
+    assert files.export(Campaign.objects.get()) == document
+    assert files.load(document, now=NOW) == "unchanged"
+    assert [str(variant) for variant in Variant.objects.order_by("pk")] == [
+        "Hiking", "default", "Hiking, German", "Hiking, Gold", "Hiking, German, Gold",
+    ]  # fmt: skip
+
+
+def test_language_and_tier_that_are_null_are_as_if_left_out() -> None:
+    files.load(FULL, now=NOW)
+    null = changed("/steps/0/variants/0/language", None)
+    assert files.load(changed("/steps/0/variants/0/tier", None, null), now=NOW) == "unchanged"
+
+
+def test_variant_for_a_language_or_a_tier_is_no_default() -> None:
+    factories.tier("gold", 100)
+    for key, value in (("language", "de"), ("tier", "gold")):
+        with pytest.raises(Invalid, match="needs a default variant") as caught:
+            files.load(changed(f"/steps/0/variants/1/{key}", value), now=NOW)
+        assert caught.value.pointer == "/steps/0/variants"
+
+
 def test_draft_is_changed_by_its_file() -> None:
     files.load(FULL, now=NOW)
     assert files.load(changed("/steps/0/variants/1/subject", "New"), now=NOW) == "loaded"
@@ -194,6 +222,8 @@ def test_launched_campaign_is_not_changed_by_a_file(state: str) -> None:
         ("/steps/0/variants/0/interest", "chess"),
         ("/steps/0/variants/0/interest", ["hiking"]),
         ("/steps/0/variants/1/interest", "hiking"),
+        *(("/steps/0/variants/0/language", v) for v in ("xx", "DE", "de-AT", "", 7, ["de"])),
+        *(("/steps/0/variants/0/tier", value) for value in ("gold", "", 7, ["gold"])),
         ("/steps/0/variants/0/subject", GONE),
         ("/steps/0/variants/0/subject", ""),
         ("/steps/0/variants/0/subject", "x" * 201),
@@ -239,6 +269,14 @@ def test_document_that_is_no_object_is_refused(document: object) -> None:
     with pytest.raises(Invalid) as caught:
         files.load(document, now=NOW)
     assert caught.value.pointer == ""
+
+
+def test_refusal_names_the_place_in_the_document_whatever_the_order_of_rows() -> None:
+    hiking, default = FULL["steps"][0]["variants"]
+    variants = [default, {**hiking, "body": "{{ nobody }}"}]
+    with pytest.raises(Invalid) as caught:
+        files.load(changed("/steps/0/variants", variants), now=NOW)
+    assert caught.value.pointer == "/steps/0/variants/1/body"
 
 
 def test_refused_change_leaves_the_draft_as_it_was() -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from campaigns import launching, planning, previewing, rehearsing
+from campaigns import fitting, launching, planning, previewing, rehearsing
 from campaigns.models import Campaign, Delivery, Variant
 from members.models import InterestStatement, Member
 from tests import factories
@@ -65,7 +65,11 @@ def test_the_version_foretold_is_the_version_planned() -> None:
     interests = [None, "hiking", "climbing"]
     campaign = scenes.draft(variants=[{"interest": slug, **TEXT} for slug in interests])
     step = campaign.steps.get()
-    foretold = previewing.loves(step, members=list(Member.objects.all()), at=NOW)
+    variants = list(step.variants.all())
+    readings = fitting.readings(step, members=list(Member.objects.all()), at=NOW)
+    foretold = {
+        pk: fitting.best(variants, reading=reading).interest_id for pk, reading in readings.items()
+    }
     plan(campaign)
     planned = dict(Delivery.objects.values_list("member_id", "variant__interest_id"))
     assert foretold == planned

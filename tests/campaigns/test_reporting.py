@@ -85,6 +85,20 @@ def test_balance_of_a_draft_is_nothing() -> None:
     assert (balance.entered, balance.adds_up) == (0, True)
 
 
+def test_versions_are_told_apart_by_language_and_tier() -> None:
+    guest, regular, other = (scenes.reader(locale=locale) for locale in ("de", "de", "en"))
+    factories.promote(factories.tier("gold", 0), regular)
+    german = {**scenes.VARIANT, "language": "de"}
+    campaign = scenes.planned(variants=[scenes.VARIANT, german, {**german, "tier": "gold"}])
+    scenes.turn()
+    names = {"language:de": guest, "language:de tier:gold": regular, "default": other}
+    assert reporting.balance(campaign).variants == dict.fromkeys(names, 1)
+    rows = reporting.deliveries(campaign)
+    assert {row["variant"]: row["member"] for row in rows} == {
+        name: member.number for name, member in names.items()
+    }
+
+
 # --- Who ------------------------------------------------------------------------------------------
 def test_everybody_has_a_row() -> None:
     hiker = scenes.reader(number="A1", time_zone="Europe/Berlin")

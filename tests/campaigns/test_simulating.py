@@ -50,6 +50,13 @@ def test_simulation_says_what_then_happens() -> None:
     assert said.entered == said.members == 3
 
 
+def test_simulation_says_in_which_language() -> None:
+    factories.member(locale="de_AT")
+    factories.member()
+    scenes.draft(channels=("inbox",), variants=[VARIANT, {**VARIANT, "language": "de"}])
+    assert play().totals.variants == {"German": 1, "default": 1}
+
+
 def test_simulation_changes_nothing() -> None:
     members = [scenes.reader() for _ in range(3)]
     scenes.planned("film")

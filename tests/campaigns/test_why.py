@@ -68,6 +68,46 @@ def test_version_for_everybody_says_so() -> None:
     assert said.sentences[0] == "It is the version for everybody."
 
 
+def spoken_to(**said: Any) -> why.Why:
+    member = scenes.reader(locale="de-AT")
+    factories.promote(factories.tier("gold", 0), member)
+    scenes.planned(variants=[{**scenes.VARIANT, **said}, scenes.VARIANT])
+    return explained(member)
+
+
+def test_language_of_the_version_is_said_with_its_reason() -> None:
+    said = spoken_to(language="de")
+    assert (said.language, said.tier, said.interest) == ("de", None, None)
+    assert said.sentences == (
+        "It is in German, because that is your language.",
+        "You allow messages of this kind by e-mail.",
+    )
+
+
+def test_tier_that_the_version_is_for_is_said() -> None:
+    said = spoken_to(tier="gold")
+    assert (said.language, said.tier) == (None, "gold")
+    assert said.sentences[0] == "It is for members who hold Gold, as you did when it was planned."
+
+
+def test_language_that_is_no_longer_the_members_is_said_to_be_of_then() -> None:
+    spoken_to(language="de")
+    Member.objects.update(locale="en")
+    said = explained(Member.objects.get())
+    assert said.sentences[0] == "It is in German, because that was your language then."
+
+
+def test_version_is_of_the_language_and_of_what_the_member_loves() -> None:
+    member = scenes.reader(locale="de")
+    interests.state(member=member, levels={"hiking": 0.9}, now=NOW)
+    variants = [{**variant, "language": "de"} for variant in HIKERS]
+    scenes.planned(variants=[*variants, scenes.VARIANT])
+    assert explained(member).sentences[:2] == (
+        "It is in German, because that is your language.",
+        "You told us that you love hiking.",
+    )
+
+
 def test_occasion_is_said_with_district_date_and_calendar() -> None:
     Occasion.objects.create(
         occasion="school-start",

@@ -130,6 +130,14 @@ def test_outdoor_brand(shop: Store, mailoutbox: list[Any]) -> None:
     assert greeting.subject == "You made it to Peak"
     assert "the fog comes over it" in greeting.text
     assert "**50**" in greeting.text
+    # In German for whom it is the language.
+    guest = somebody(locale="de-AT", given_name="Gerlinde")
+    report = checkins.Report(**PEAK, accuracy_m=9, occurred_at=NOW)
+    assert checkins.check_in(member=guest, report=report, now=NOW).points == 50
+    play(NOW)
+    welcome = InboxMessage.objects.get(member=guest)
+    assert welcome.subject == "Du hast es geschafft: Peak"
+    assert welcome.text.startswith("Hallo Gerlinde, gut gewandert.")
 
     # The film at six in the evening, on two clocks an hour apart.
     denver = scenes.utc("2027-03-16T00:00")

@@ -147,7 +147,8 @@ class _Run:
             return None
         if before == content:
             return UNCHANGED
-        return rejected(f"Line {line} says something else of the same {self.kind.slug[:-1]}.")
+        one = self.kind.slug.removesuffix("s")
+        return rejected(f"Line {line} says something else of the same {one}.")
 
     def _count(self, item: Item, outcome: Outcome) -> None:
         tally = self.tally

@@ -99,6 +99,7 @@ def export(campaign: Campaign) -> dict[str, Any]:
                 "if": step.condition,
                 "choose": step.choose,
                 "gift": step.gift.slug if step.gift else None,
+                "points": step.points,
                 "variants": [
                     {
                         "interest": variant.interest.slug if variant.interest else None,
@@ -128,6 +129,7 @@ def _write_steps(campaign: Campaign, steps: list[dict[str, Any]]) -> None:
             condition=step["if"],
             choose=step["choose"],
             gift=Reward.objects.get(slug=step["gift"]) if step["gift"] else None,
+            points=step["points"],
         )
         for variant in step["variants"]:
             Variant.objects.create(

@@ -41,6 +41,7 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "place": ("name", "story"),
     "product": ("name", "category", "price", "currency"),
     "voucher": ("code", "worth", "expires_on"),
+    "gift": ("points",),
     "products": ("name", "category", "price", "currency", "size", "first", "last"),
     # What the member did to enter.
     "cause": ("name", "category", "value", "date"),

@@ -113,10 +113,12 @@ def _give_points(cleared: Sequence[Delivery], *, now: datetime) -> None:
 
 
 def _in_vain() -> QuerySet[PointsGift]:
-    """Points of messages that came to nothing, as they stand in `delivery_charged_in_vain`."""
+    """Points of messages that came to nothing, as they stand in `delivery_charged_in_vain`; what
+    was sent again in doubt may have arrived before."""
     return PointsGift.objects.filter(
         taken_back_at=None,
         delivery__is_charged=True,
+        delivery__resends=0,
         delivery__state__in=LOST,
         delivery__campaign__in=Step.every.filter(points__gt=0).values("campaign"),
     )

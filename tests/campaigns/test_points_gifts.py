@@ -202,6 +202,16 @@ def test_points_of_a_message_in_doubt_stay() -> None:
     assert (scenes.fate(member), balance(member)) == (("unknown", "in_doubt"), 50)
 
 
+def test_points_of_a_service_message_that_may_have_arrived_stay() -> None:
+    member = scenes.reader()
+    planned(purpose="service")
+    post = Post(Result.IN_DOUBT, Result.REFUSED)
+    for number in range(2):
+        sending.send_due(channel="email", now=DUE + 10 * number * MINUTE, carrier=post)
+    assert gifts.take_back(now=DUE + DAY) == 0
+    assert (scenes.fate(member), balance(member)) == (("failed", "refused"), 50)
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
 def test_two_clocks_take_back_once() -> None:
@@ -297,6 +307,8 @@ def test_pages_tell_how_many_points_came_and_would_come(marketer: Client) -> Non
     assert "points that came with its messages" in numbers
     step = {"channels": ["inbox"], "variants": [TEXT], "points": 1_234}
     later = factories.campaign("later", steps=[step], now=timezone.now())
+    checked = marketer.get(page("campaign_check", later.pk)).content.decode()
+    assert "Brings 1,234 points." in checked
     foreseen = marketer.get(page("campaign_foresee", later.pk), {"days": 2}).content.decode()
     assert "2,468 points given" in foreseen
 

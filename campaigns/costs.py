@@ -1,4 +1,5 @@
-"""What a campaign cost in points: those its purchases earned, and those it gave for deeds.
+"""What a campaign cost in points: those its purchases earned, those it gave for deeds, and those
+that came with its messages.
 
 A purchase is credited to the campaign whose message was the last one sent to the member before it,
 among those whose goal's days were not over: to one campaign, never to two. Held-out members got no
@@ -18,7 +19,7 @@ from members.models import Programme
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointCost:
-    """Points that are still given: less what returns took back. `by_deeds` are those of rules for
+    """Points that are still given: less what was taken back. `by_deeds` are those of rules for
     interactions (a click, an answer) that name the campaign. `money` is None while the policy does
     not say what a point is worth."""
 
@@ -26,12 +27,13 @@ class PointCost:
     purchases: int
     by_purchases: int
     by_deeds: int
+    by_messages: int
     money: Decimal | None
     currency: str
 
     @property
     def points(self) -> int:
-        return self.by_purchases + self.by_deeds
+        return self.by_purchases + self.by_deeds + self.by_messages
 
 
 def point_cost(campaign: Campaign) -> PointCost:
@@ -47,16 +49,17 @@ def point_cost(campaign: Campaign) -> PointCost:
     }
     with connection.cursor() as cursor:
         cursor.execute(_COST, asked)
-        purchases, by_purchases, by_deeds = cursor.fetchone()
+        purchases, by_purchases, by_deeds, by_messages = cursor.fetchone()
     policy = PointsPolicy.objects.get()
     money = None
     if policy.point_value is not None:
-        money = policy.point_value * (by_purchases + by_deeds)
+        money = policy.point_value * (by_purchases + by_deeds + by_messages)
     return PointCost(
         days=days,
         purchases=purchases,
         by_purchases=by_purchases,
         by_deeds=by_deeds,
+        by_messages=by_messages,
         money=None if money is None else money.quantize(Decimal("0.01")),
         currency=policy.point_currency or Programme.objects.get().currency,
     )
@@ -90,5 +93,8 @@ SELECT (SELECT count(*) FROM credited),
          WHERE w.fact = %(purchase)s),
        (SELECT coalesce(sum(w.points - w.taken_back), 0)::bigint
           FROM loyalty_award w JOIN deed ON deed.id = w.fact_id
-         WHERE w.fact = %(interaction)s)
+         WHERE w.fact = %(interaction)s),
+       (SELECT coalesce(sum(g.points - g.taken_back), 0)::bigint
+          FROM campaigns_pointsgift g JOIN campaigns_delivery d ON d.id = g.delivery_id
+         WHERE d.campaign_id = %(campaign)s)
 """

@@ -20,11 +20,12 @@ KEYS = {
     "holdout_percent", "priority", "goal", "reentry_days", "when_beaten", "answer_value",
     "budget", "steps",
 }  # fmt: skip
-STEP_KEYS = {"channels", "send", "wait", "if", "choose", "gift", "variants"}
+STEP_KEYS = {"channels", "send", "wait", "if", "choose", "gift", "points", "variants"}
 VARIANT_KEYS = {"interest", "language", "tier", "subject", "body", "image"}
-BUDGET = ("sends", "sends_per_day", "vouchers", "money")
+BUDGET = ("sends", "sends_per_day", "vouchers", "points", "money")
 MOST_STEPS, MOST_VARIANTS = 20, 50
 MOST_MONEY = Decimal(10**9)
+MOST_POINTS = 100_000
 
 
 def read(document: object) -> dict[str, Any]:
@@ -104,9 +105,7 @@ def _budget(said: object) -> dict[str, Any]:
         raise Invalid('A budget is an object such as {"sends": 5000}.', pointer="/budget")
     _refuse_unknown(said, set(BUDGET), "/budget")
     found: dict[str, Any] = {
-        key: _whole(said, key, 1, 10**9, 0, "/budget")
-        for key in ("sends", "sends_per_day", "vouchers")
-        if key in said
+        key: _whole(said, key, 1, 10**9, 0, "/budget") for key in BUDGET[:-1] if key in said
     }
     if "money" in said:
         found["money"] = _money(said, "money", "/budget")
@@ -169,6 +168,7 @@ def _step(step: object, number: int, known: dict[str, set[str]]) -> dict[str, An
         "if": condition,
         "choose": _choice(step, "choose", Step.Choose.values, Step.Choose.INTEREST, where),
         "gift": _gift(step.get("gift"), pointer=f"{where}/gift"),
+        "points": _whole(step, "points", 0, MOST_POINTS, 0, where),
         "variants": _variants(step.get("variants"), where, known),
     }
 

@@ -99,6 +99,7 @@ def export(campaign: Campaign) -> dict[str, Any]:
                 "if": step.condition,
                 "choose": step.choose,
                 "gift": step.gift.slug if step.gift else None,
+                "points": step.points,
                 "variants": [
                     _variant(variant)
                     for variant in step.variants.select_related("interest", "tier").order_by("pk")
@@ -135,6 +136,7 @@ def _write_steps(campaign: Campaign, steps: list[dict[str, Any]]) -> None:
             condition=step["if"],
             choose=step["choose"],
             gift=Reward.objects.get(slug=step["gift"]) if step["gift"] else None,
+            points=step["points"],
         )
         for variant in step["variants"]:
             Variant.objects.create(

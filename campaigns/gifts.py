@@ -1,23 +1,28 @@
-"""Vouchers that come with a message: one a delivery, of a reward's terms, for no points.
+"""What comes with a message: a voucher of a reward's terms, for no points, and points; once a
+delivery, in the transaction that clears the message to go.
 
-The code is in the text, so it is made up when the message is written; the voucher itself is made
-in the transaction that clears the message to go. What is tried again carries the same code.
+A voucher's code is in the text, so it is made up when the message is written; what is tried again
+carries the same code. Of a message that ends failed, objected or expired the voucher is cancelled
+while it is unused, and of its points taken back what is still there.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import QuerySet
 
-from campaigns.models import Delivery, Gift
+from campaigns.models import Delivery, Gift, PointsGift, Step
 from campaigns.models.gift import Promise
-from loyalty import minting, vouchers
+from loyalty import bonuses, minting, vouchers
 from loyalty.models.voucher import in_words
 from members.models import Programme
 
 # A message is decided long before.
 REMEMBERED = timedelta(days=100)
+LOST = (Delivery.State.FAILED, Delivery.State.OBJECTED, Delivery.State.EXPIRED)
+BATCH = 500
 
 
 def promise(deliveries: Sequence[Delivery], *, now: datetime) -> None:
@@ -43,15 +48,45 @@ def promise(deliveries: Sequence[Delivery], *, now: datetime) -> None:
         )
 
 
-def take_back(*, now: datetime) -> int:
-    """Cancel the unused vouchers of messages that never went out; returns how many."""
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE_BACK, {"now": now, "since": now - REMEMBERED})
-        return int(cursor.rowcount)
+def hold_accounts(batch: Sequence[Delivery]) -> None:
+    """Lock the accounts that may get points, before the gate locks their members: everybody who
+    needs both takes them in this order."""
+    giving = [delivery.member_id for delivery in batch if _gives_points(delivery)]
+    if giving:
+        bonuses.hold(giving)
 
 
 def give(cleared: Sequence[Delivery], *, now: datetime) -> None:
-    """Make the vouchers of the messages that go out now; call in the gate's transaction."""
+    """Make the gifts of the messages that go out now; call in the gate's transaction."""
+    _give_vouchers(cleared, now=now)
+    _give_points(cleared, now=now)
+
+
+def take_back(*, now: datetime) -> int:
+    """Take back the unused gifts of messages that never went out; returns of how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE_BACK, {"now": now, "since": now - REMEMBERED})
+        cancelled = int(cursor.rowcount)
+    taken = 0
+    while due := list(_in_vain().values_list("pk", "entry__account_id")[:BATCH]):
+        with transaction.atomic():
+            bonuses.hold([account_id for _, account_id in due])
+            # Under the accounts' locks: who was faster by a moment is seen here.
+            rows = list(_in_vain().filter(pk__in=[pk for pk, _ in due]).order_by("pk"))
+            back = bonuses.take_back([row.entry_id for row in rows], now=now)
+            for row in rows:
+                row.taken_back, row.taken_back_at = back.get(row.entry_id, 0), now
+            PointsGift.objects.bulk_update(rows, ["taken_back", "taken_back_at"])
+        taken += len(rows)
+    return cancelled + taken
+
+
+def _gives_points(delivery: Delivery) -> bool:
+    """A message that was cleared before has been charged, and given its points."""
+    return delivery.step.points > 0 and not delivery.is_charged
+
+
+def _give_vouchers(cleared: Sequence[Delivery], *, now: datetime) -> None:
     due = [d for d in cleared if d.promise is not None and d.promise.is_new and d.step.gift]
     if not due:
         return
@@ -62,6 +97,30 @@ def give(cleared: Sequence[Delivery], *, now: datetime) -> None:
     Gift.objects.bulk_create(
         Gift(delivery=delivery, voucher=voucher)
         for delivery, voucher in zip(due, made, strict=True)
+    )
+
+
+def _give_points(cleared: Sequence[Delivery], *, now: datetime) -> None:
+    due = [delivery for delivery in cleared if _gives_points(delivery)]
+    if not due:
+        return
+    given = [bonuses.Bonus(d.member_id, d.step.points, d.campaign.code) for d in due]
+    entries = bonuses.give(given, now=now)
+    PointsGift.objects.bulk_create(
+        PointsGift(delivery=delivery, entry_id=entry_id, points=delivery.step.points)
+        for delivery, entry_id in zip(due, entries, strict=True)
+    )
+
+
+def _in_vain() -> QuerySet[PointsGift]:
+    """Points of messages that came to nothing, as they stand in `delivery_charged_in_vain`; what
+    was sent again in doubt may have arrived before."""
+    return PointsGift.objects.filter(
+        taken_back_at=None,
+        delivery__is_charged=True,
+        delivery__resends=0,
+        delivery__state__in=LOST,
+        delivery__campaign__in=Step.every.filter(points__gt=0).values("campaign"),
     )
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from campaigns import templating
 from campaigns.models import Delivery
-from loyalty import companions, doubts, editions, recommendations, statements
-from members import stores
+from loyalty import companions, doubts, editions, nearby, recommendations, statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +71,16 @@ def _suggestions(asked: Asked) -> dict[int, Any]:
 
 
 def _store(asked: Asked) -> dict[int, Any]:
-    near = stores.near(member_ids=asked.member_ids)
-    return {
-        delivery.pk: {"name": store.name, "distance_km": store.distance_km}
+    """Of a journey that is about a product the nearest that has it."""
+    things = {
+        delivery.pk: (delivery.member_id, asked.skus.get(delivery.journey_id, ""))
         for delivery in asked.deliveries
-        if (store := near.get(delivery.member_id))
+    }
+    found = nearby.find(things=sorted(set(things.values())), at=asked.now)
+    return {
+        pk: {"name": store.name, "distance_km": store.distance_km, "has_it": store.has_it}
+        for pk, thing in things.items()
+        if thing in found and (store := found[thing].store)
     }
 
 
@@ -86,8 +90,16 @@ def _doubt(asked: Asked) -> dict[int, Any]:
         for delivery in asked.deliveries
         if delivery.journey_id in asked.skus
     }
-    found = doubts.about(looks=sorted(set(looks.values())), at=asked.now)
-    return {pk: {"reason": found[look].value} for pk, look in looks.items() if look in found}
+    guesses = doubts.about(looks=sorted(set(looks.values())), at=asked.now)
+    return {
+        pk: {
+            "reason": guess.doubt.value,
+            "is_sold_out": guess.found.is_sold_out,
+            "available_on": guess.found.available_on,
+        }
+        for pk, look in looks.items()
+        if (guess := guesses.get(look))
+    }
 
 
 def _edition(asked: Asked) -> dict[int, Any]:

@@ -215,6 +215,7 @@ def facts_for(deliveries: Sequence[Delivery], *, now: datetime) -> dict[int, dic
             "product": _product(product) if product else next(iter(products), {}),
             "products": products,
             "voucher": _voucher(delivery.promise) if delivery.promise else {},
+            "gift": {"points": delivery.step.points} if delivery.step.points else {},
             "cause": cause.values if cause else {},
             **more.get(delivery.pk, {}),
         }

@@ -150,6 +150,7 @@ def _with_their_campaign(batch: Sequence[Delivery]) -> list[Delivery]:
 
 def _gate(batch: Sequence[Delivery], *, now: datetime) -> list[Delivery]:
     """Pass the last gate and write what it decided; returns the deliveries cleared to go."""
+    gifts.hold_accounts(batch)
     gate = objections.judge(batch, now=now)
     lease = batch[0].lease
     state, nothing = Delivery.State, Delivery.Reason.NONE

@@ -29,12 +29,24 @@ _TABLES = {
     "campaigns_channelstate": "true",
     "campaigns_spending": "true",
     "campaigns_gift": "false",
+    "campaigns_pointsgift": "false",
     "loyalty_voucher": "false",
     "campaigns_desk": "true",
     "campaigns_stafftask": "created_at > %(now)s - interval '2 days'",
     "members_member": "erased_at IS NULL AND merged_into_id IS NULL",
     "members_unansweredinteraction": "false",
 }
+# Copied only where a message brings points: they are large.
+_LEDGER = {
+    "loyalty_account": "true",
+    "loyalty_lot": "remaining > 0",
+    "loyalty_lotuse": "false",
+    "loyalty_entry": "false",
+    "members_announcement": "false",
+}
+# Of which some rows are copied and others are written: their ids must not meet.
+_NUMBERED = {"campaigns_journey", "campaigns_delivery", "loyalty_entry", "loyalty_lot"}
+_GIVES_POINTS = "SELECT EXISTS (SELECT FROM public.campaigns_step WHERE points > 0)"
 _UNDER_WAY = (
     "SELECT id FROM public.campaigns_campaign"
     " WHERE state IN ('live', 'paused') OR code = ANY(%(codes)s)"
@@ -48,7 +60,9 @@ def shadows(*, codes: list[str], now: datetime, window: timedelta) -> Iterator[N
     with transaction.atomic(durable=True):
         values: dict[str, Any] = {"codes": codes, "now": now, "window": window}
         with connection.cursor() as cursor:
-            for table, condition in _TABLES.items():
+            cursor.execute(_GIVES_POINTS)
+            tables = _TABLES | (_LEDGER if cursor.fetchone() == (True,) else {})
+            for table, condition in tables.items():
                 cursor.execute(
                     f"CREATE TEMP TABLE {table} (LIKE public.{table}"
                     " INCLUDING DEFAULTS INCLUDING INDEXES INCLUDING IDENTITY INCLUDING GENERATED)"
@@ -61,11 +75,11 @@ def shadows(*, codes: list[str], now: datetime, window: timedelta) -> Iterator[N
                     f"INSERT INTO pg_temp.{table} SELECT * FROM public.{table} WHERE {which}",
                     values,
                 )
-            for table in ("campaigns_journey", "campaigns_delivery"):
+            for table in _NUMBERED & tables.keys():
                 cursor.execute(
                     f"ALTER TABLE pg_temp.{table} ALTER COLUMN id RESTART WITH {FIRST_ID}"
                 )
-            for table in _TABLES:
+            for table in tables:
                 cursor.execute(f"ANALYZE pg_temp.{table}")
             # A statement that was prepared before still means the real table.
             cursor.execute("DISCARD PLANS")

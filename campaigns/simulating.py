@@ -41,7 +41,7 @@ SHOWN = 10_000
 @dataclass(slots=True)
 class Totals:
     """Deliveries by what became of them, as on a campaign's page; `beaten` of the objected lost to
-    a better message. `entered` = the sum of the others."""
+    a better message, `points` came with those sent. `entered` = the sum of the others."""
 
     entered: int = 0
     members: int = 0
@@ -52,6 +52,7 @@ class Totals:
     expired: int = 0
     to_go: int = 0
     beaten: int = 0
+    points: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     channels: Counter[str] = field(default_factory=Counter)
     variants: Counter[str] = field(default_factory=Counter)
@@ -64,6 +65,7 @@ class Totals:
         if row.reason:
             self.reasons[row.reason] += 1
         if row.state == Delivery.State.SENT:
+            self.points += row.step.points
             self.channels[row.channel] += 1
             self.variants[str(row.variant)] += 1
 

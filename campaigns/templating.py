@@ -36,13 +36,14 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "place": ("name", "story"),
     "product": ("name", "category", "price", "currency"),
     "voucher": ("code", "worth", "expires_on"),
+    "gift": ("points",),
     "products": ("name", "category", "price", "currency", "size", "first", "last"),
     # What the member did to enter.
     "cause": ("name", "category", "value", "date"),
     # Read only for messages that use them: see `particulars`.
     "suggestions": ("name", "category", "price", "currency", "reason", "size", "first", "last"),
-    "store": ("name", "distance_km"),
-    "doubt": ("reason",),
+    "store": ("name", "distance_km", "has_it"),
+    "doubt": ("reason", "is_sold_out", "available_on"),
     "edition": ("name", "category", "price", "currency", "replaces"),
     "expiring": ("points", "date"),
 }

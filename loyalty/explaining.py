@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import QuerySet
 
 from config.errors import NotFound
-from loyalty import awarding, earning, facts
+from loyalty import awarding, bonuses, earning, facts
 from loyalty.models import (
     Award,
     CheckIn,
@@ -208,8 +208,7 @@ def _sentence(entry: Entry, about: About | None, lots: Sequence[Touched]) -> str
         case Entry.Kind.SPENT:
             return f"Spent on {_bought(entry)}."
         case Entry.Kind.RETURNED:
-            owed = f" {entry.debt_change} are owed instead." if entry.debt_change else ""
-            return f"Taken back, as earned {fact}: {_brought_back(entry)}.{owed}"
+            return _taken_back(entry, fact)
         case Entry.Kind.DEBT_PAID:
             return f"Paid what was owed since {_owed_since(entry)}."
         case Entry.Kind.EXPIRED if entry.why:
@@ -223,7 +222,20 @@ def _sentence(entry: Entry, about: About | None, lots: Sequence[Touched]) -> str
         case Entry.Kind.TRANSFERRED:
             return _moved(entry)
         case _:
-            return "Given by our staff."
+            return _given(entry)
+
+
+def _given(entry: Entry) -> str:
+    if entry.why.startswith(f"{bonuses.SOURCE} "):
+        return f"Came with a message of ours ({entry.why})."
+    return "Given by our staff."
+
+
+def _taken_back(entry: Entry, fact: str) -> str:
+    if entry.award is None:
+        return f"Taken back: the message they came with never went out ({entry.why})."
+    owed = f" {entry.debt_change} are owed instead." if entry.debt_change else ""
+    return f"Taken back, as earned {fact}: {_brought_back(entry)}.{owed}"
 
 
 def _fact(entry: Entry, about: About) -> str:

@@ -146,6 +146,15 @@ class Book(Transfers):
         self._take(entry, others, from_others)
         return Taken(from_pending + from_own + from_others, debt)
 
+    def recall(self, *, member_id: int, lot_id: int, why: str) -> int:
+        """Take back what is left of one lot, and nothing else for it; returns how many points."""
+        lots = [lot for lot in self._lots.get(member_id, []) if lot.id == lot_id]
+        points = sum(lot.remaining for lot in lots)
+        if points:
+            entry = self._write(member_id, Entry.Kind.RETURNED, self.now, amount=-points, why=why)
+            self._take(entry, lots, points)
+        return points
+
     def mature(self, *, member_id: int) -> None:
         """Make the pending lots whose day has come available."""
         for lot in self._lots.get(member_id, []):

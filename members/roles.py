@@ -42,6 +42,7 @@ CLERK = {
     "loyalty.collection": "view",
     "loyalty.registration": "view change",
     "loyalty.product": "view",
+    "loyalty.storestock": "view",
     "campaigns.stafftask": "view change",
 }
 # Calls for the stores that have no time to, and for members without a store.
@@ -52,6 +53,7 @@ CALL_CENTRE = {
     "loyalty.entry": "view",
     "loyalty.purchase": "view",
     "loyalty.checkin": "view",
+    "loyalty.storestock": "view",
     "campaigns.delivery": "view",
     "campaigns.stafftask": "view change",
 }
@@ -91,6 +93,7 @@ MARKETER = {
     "loyalty.tier": "view add change delete",
     "loyalty.pointspolicy": "view change",
     "loyalty.product": "view add change delete",
+    "loyalty.storestock": "view",
     "loyalty.place": "view add change delete",
     "loyalty.outing": "view add change delete",
     "loyalty.challenge": "view add change delete",

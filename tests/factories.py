@@ -6,7 +6,7 @@ the clock of the rooms' tests; doors read the real one, so tests of doors pass `
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from io import BytesIO
 from itertools import count
@@ -21,6 +21,7 @@ from rest_framework.test import APIClient
 from campaigns import files, launching
 from campaigns.models import Campaign, Delivery, InboxMessage, Journey, Step
 from loyalty import baskets, challenge_terms, ledger, places, purchases, rewards
+from loyalty import stock as counting
 from loyalty.models import (
     Account,
     Challenge,
@@ -120,6 +121,20 @@ def product(sku: str, *, interests: Sequence[str] = (), **said: Any) -> Product:
     row = Product.objects.create(sku=sku, **{"name": sku.title(), **said})
     row.interests.set(Interest.objects.filter(slug__in=interests))
     return row
+
+
+def stock(
+    sku: str, *, now: datetime = NOW, expected_on: Mapping[str, date] | None = None, **stores: int
+) -> None:
+    """Stores, by code, have so many of a product, which is made where there is none."""
+    if not Product.objects.filter(sku=sku).exists():
+        product(sku)
+    days = expected_on or {}
+    counts = [
+        counting.Count(store=code, sku=sku, quantity=many, expected_on=days.get(code))
+        for code, many in stores.items()
+    ]
+    counting.record(counts, now=now)
 
 
 def place(code: str = "peak", *, interests: Sequence[str] = (), **said: Any) -> Place:

@@ -115,9 +115,11 @@ def _steps(campaign: Campaign) -> list[dict[str, Any]]:
             "condition": wording.clause_in_words(step.condition) if step.condition else "",
             "channels": wording.channels_in_words(step),
             "choose": step.get_choose_display(),
+            "points": step.points,
             "versions": step.many,
         }
-        for step in campaign.steps.annotate(many=Count("variants"))
+        # A query that groups has no order of its own.
+        for step in campaign.steps.annotate(many=Count("variants")).order_by("position")
     ]
 
 

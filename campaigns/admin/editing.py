@@ -67,7 +67,10 @@ class CampaignForm(forms.Form):
     )
     budget_sends_per_day = whole("Budget: messages a day", 1, 10**9)
     budget_vouchers = whole("Budget: vouchers", 1, 10**9)
-    budget_money = money("Budget: money", help_text="What sending may cost.")
+    budget_points = whole("Budget: points", 1, 10**9, help_text="Those that messages bring.")
+    budget_money = money(
+        "Budget: money", help_text="What sending may cost, with the points that messages bring."
+    )
 
     def __init__(self, *args: Any, existing: Campaign | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

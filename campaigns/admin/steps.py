@@ -82,6 +82,7 @@ class StepForm(forms.Form):
     send = choice("Send by", Step.Send.choices)
     choose = choice("Which version", Step.Choose.choices)
     gift = choice("A voucher with it", help_text="Of the member's own, for no points.")
+    points = whole("Points with it", 0, documents.MOST_POINTS, help_text="Empty: none.")
 
     def __init__(
         self,
@@ -127,6 +128,7 @@ class StepForm(forms.Form):
             "if": said["condition"],
             "choose": said["choose"],
             "gift": said["gift"] or None,
+            "points": said["points"] or 0,
             "variants": [form.document() for form in self._kept()],
         }
 
@@ -208,6 +210,7 @@ def initial(step: dict[str, Any]) -> dict[str, Any]:
         "local_time": step["wait"].get("local_time"),
         "condition": step["if"],
         "gift": step["gift"],
+        "points": step["points"] or None,
         "send": step["send"],
         "choose": step["choose"],
         **{f"channel_{n}": channel for n, channel in enumerate(step["channels"])},

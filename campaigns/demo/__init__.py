@@ -37,7 +37,7 @@ from members import signing_in
 from members.models import Device, Interest, Member, Programme, Store, User
 
 FOLDER = Path(str(resources.files("campaigns.demo")))
-FILES = ("stores", "products", "places", "occasions")
+FILES = ("stores", "products", "places", "occasions", "stock")
 PASSWORD = "cairn demo 2027"  # noqa: S105 - of a programme that production refuses to load
 HISTORY = timedelta(days=180)
 

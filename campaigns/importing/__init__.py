@@ -9,6 +9,7 @@ from loyalty.importing.outings import Outings
 from loyalty.importing.places import Places
 from loyalty.importing.products import Products
 from loyalty.importing.purchases import Purchases
+from loyalty.importing.stock import Stock
 from members.importing.consents import Consents
 from members.importing.kinds import Kind
 from members.importing.members import Members
@@ -18,6 +19,6 @@ KINDS: Mapping[str, Callable[[], Kind]] = {
     kind.slug: kind
     for kind in (
         Members, Products, Stores, Places, Outings, Purchases, Interactions, Occasions, Consents,
-        Campaigns,
+        Campaigns, Stock,
     )
 }  # fmt: skip

@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
                 ('priority', models.SmallIntegerField(default=50, help_text="The marketer's lever: 100 makes a message worth twice what 50 does.")),
                 ('answer_value', models.DecimalField(decimal_places=2, default=1, help_text="Margin an answer brings, in the programme's money: what rivals are weighed by.", max_digits=12)),
                 ('when_beaten', models.CharField(choices=[('drop', 'give way for good'), ('wait', 'wait for the next moment it may go')], default='drop', help_text='When a cap leaves room for a better message only.', max_length=4)),
-                ('budget', models.JSONField(blank=True, default=dict, help_text='{"sends": 500, "sends_per_day": 50, "vouchers": 9, "money": "250.00"}; {}: no.')),
+                ('budget', models.JSONField(blank=True, default=dict, help_text='{"sends": 500, "sends_per_day": 50, "vouchers": 9, "points": 9000, "money": "250.00"}; {}: no.')),
                 ('goal', models.JSONField(blank=True, default=dict, help_text='{"kind": "purchase", "within_days": 14}: reaching it ends the journey.')),
                 ('reentry_days', models.PositiveSmallIntegerField(blank=True, default=0, help_text='A member enters again only after so many days; 0: each time; empty: never.', null=True)),
                 ('version', models.PositiveSmallIntegerField(default=1, editable=False)),
@@ -186,6 +186,15 @@ class Migration(migrations.Migration):
                 ('allowed', models.SmallIntegerField()),
                 ('passes_at', models.DateTimeField(help_text='The first moment it may go.', null=True)),
                 ('at', models.DateTimeField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name='PointsGift',
+            fields=[
+                ('delivery', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='points_gift', serialize=False, to='campaigns.delivery')),
+                ('points', models.PositiveIntegerField()),
+                ('taken_back', models.PositiveIntegerField(default=0, help_text='What was left of them when the message came to nothing.')),
+                ('taken_back_at', models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
@@ -314,6 +323,7 @@ class Migration(migrations.Migration):
                 ('on', models.DateField(help_text="In the programme's time zone.")),
                 ('sends', models.IntegerField(default=0)),
                 ('vouchers', models.IntegerField(default=0)),
+                ('points', models.BigIntegerField(default=0)),
                 ('money', models.DecimalField(decimal_places=4, default=0, max_digits=14)),
                 ('campaign', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='spending', to='campaigns.campaign')),
             ],
@@ -330,6 +340,7 @@ class Migration(migrations.Migration):
                 ('channels', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('email', 'e-mail'), ('push', 'Push'), ('sms', 'SMS'), ('inbox', 'app inbox'), ('people', 'call or visit')], max_length=8), help_text='In order of preference: email, push, inbox …', size=None)),
                 ('send', models.CharField(choices=[('first', 'the first allowed channel'), ('all', 'every allowed channel')], default='first', max_length=5)),
                 ('choose', models.CharField(choices=[('interest', 'by the interest a member loves most'), ('learned', 'by what members like them answered')], default='interest', help_text="How a member's version is chosen.", max_length=8)),
+                ('points', models.PositiveIntegerField(db_default=0, default=0, help_text='So many points come with the message; 0: none.')),
                 ('wait_minutes', models.PositiveIntegerField(default=0, help_text='After the moment of the step before.')),
                 ('local_time', models.TimeField(blank=True, help_text="Then at the next such time on the member's clock.", null=True)),
                 ('condition', models.JSONField(blank=True, default=dict, help_text='Only if, for example {"not": {"condition": "opened"}}; {}: always.')),
@@ -420,6 +431,11 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(help_text="Empty: the member's own.", null=True, on_delete=django.db.models.deletion.CASCADE, to='campaigns.contactcap'),
         ),
         migrations.AddField(
+            model_name='pointsgift',
+            name='entry',
+            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='campaign_gift', to='loyalty.entry'),
+        ),
+        migrations.AddField(
             model_name='stafftask',
             name='done_by',
             field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
@@ -469,7 +485,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='spending',
-            constraint=models.CheckConstraint(condition=models.Q(('money__gte', 0), ('sends__gte', 0), ('vouchers__gte', 0)), name='spending_not_negative'),
+            constraint=models.CheckConstraint(condition=models.Q(('money__gte', 0), ('points__gte', 0), ('sends__gte', 0), ('vouchers__gte', 0)), name='spending_not_negative'),
         ),
         migrations.AddConstraint(
             model_name='step',
@@ -525,6 +541,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
+            index=models.Index(condition=models.Q(('is_charged', True), ('state__in', ['failed', 'objected', 'expired'])), fields=['campaign'], name='delivery_charged_in_vain'),
+        ),
+        migrations.AddIndex(
+            model_name='delivery',
             index=models.Index(condition=models.Q(('sent_at__isnull', False)), fields=['channel', 'sent_at'], name='delivery_by_channel'),
         ),
         migrations.AddConstraint(
@@ -546,6 +566,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='inboxmessage',
             index=models.Index(models.F('member'), models.OrderBy(models.F('created_at'), descending=True), name='inbox_by_member'),
+        ),
+        migrations.AddConstraint(
+            model_name='pointsgift',
+            constraint=models.CheckConstraint(condition=models.Q(('points__gt', 0), ('taken_back__lte', models.F('points'))), name='gift_taken_back_at_most_given'),
         ),
         migrations.AddIndex(
             model_name='stafftask',

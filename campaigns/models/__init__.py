@@ -5,7 +5,7 @@ from .campaign import Campaign, CampaignVersion, Step
 from .channel import ChannelState
 from .delivery import Delivery, Engagement, InboxMessage, Objection
 from .desk import Desk
-from .gift import Gift
+from .gift import Gift, PointsGift
 from .journey import Journey
 from .occasion import Occasion, OccasionArea
 from .policy import ContactCap, QuietHours
@@ -30,6 +30,7 @@ __all__ = [
     "Objection",
     "Occasion",
     "OccasionArea",
+    "PointsGift",
     "QuietHours",
     "Spending",
     "StaffTask",

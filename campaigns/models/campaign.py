@@ -69,7 +69,8 @@ class Campaign(models.Model):
     budget = models.JSONField(
         default=dict,
         blank=True,
-        help_text='{"sends": 500, "sends_per_day": 50, "vouchers": 9, "money": "250.00"}; {}: no.',
+        help_text='{"sends": 500, "sends_per_day": 50, "vouchers": 9, "points": 9000,'
+        ' "money": "250.00"}; {}: no.',
     )
     goal = models.JSONField(
         default=dict,
@@ -199,6 +200,9 @@ class Step(models.Model):
         db_index=False,
         related_name="+",
         help_text="A voucher of these terms comes with the message, for no points.",
+    )
+    points = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="So many points come with the message; 0: none."
     )
     wait_minutes = models.PositiveIntegerField(
         default=0, help_text="After the moment of the step before."

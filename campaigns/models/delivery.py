@@ -119,6 +119,11 @@ class Delivery(models.Model):
             models.Index(fields=["campaign", "state"], name="delivery_by_campaign"),
             models.Index(fields=["member", "sent_at"], name="delivery_by_member"),
             models.Index(
+                fields=["campaign"],
+                condition=Q(is_charged=True, state__in=["failed", "objected", "expired"]),
+                name="delivery_charged_in_vain",
+            ),
+            models.Index(
                 fields=["channel", "sent_at"],
                 condition=Q(sent_at__isnull=False),
                 name="delivery_by_channel",

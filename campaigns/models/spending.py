@@ -14,6 +14,7 @@ class Spending(models.Model):
     on = models.DateField(help_text="In the programme's time zone.")
     sends = models.IntegerField(default=0)
     vouchers = models.IntegerField(default=0)
+    points = models.BigIntegerField(default=0)
     money = models.DecimalField(max_digits=14, decimal_places=4, default=0)
 
     class Meta:
@@ -21,7 +22,7 @@ class Spending(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["campaign", "on"], name="spending_once_a_day"),
             models.CheckConstraint(
-                condition=Q(sends__gte=0, money__gte=0, vouchers__gte=0),
+                condition=Q(sends__gte=0, money__gte=0, vouchers__gte=0, points__gte=0),
                 name="spending_not_negative",
             ),
         ]

@@ -104,6 +104,9 @@ GROUPS: tuple[tuple[str, bool, tuple[Link, ...]], ...] = (
                 "loyalty.view_voucher",
             ),
             Link("Products", "loyalty_product_changelist", "backpack", "loyalty.view_product"),
+            Link(
+                "Stock", "loyalty_storestock_changelist", "inventory_2", "loyalty.view_storestock"
+            ),
             Link("Places", "loyalty_place_changelist", "landscape", "loyalty.view_place"),
             Link("Outings", "loyalty_outing_changelist", "hiking", "loyalty.view_outing"),
             Link(

@@ -9,8 +9,8 @@ from django.http import HttpRequest
 
 from config.admin.columns import shown
 from config.admin.fields import currency_code
-from config.admin.rows import Admin
-from loyalty.models import Product
+from config.admin.rows import Admin, ReadOnlyInline
+from loyalty.models import Product, StoreStock
 from members.models import Programme
 
 
@@ -25,6 +25,14 @@ class ProductForm(forms.ModelForm):  # type: ignore[type-arg]
         return said
 
 
+class StockInline(ReadOnlyInline):
+    """Which store has how many, by the latest count of each."""
+
+    model = StoreStock
+    fields = ("store", "quantity", "counted_at", "expected_on")
+    verbose_name_plural = "Stock"
+
+
 @admin.register(Product)
 class ProductAdmin(Admin):
     form = ProductForm
@@ -32,6 +40,7 @@ class ProductAdmin(Admin):
     list_filter = ("category", "interests")
     search_fields = ("sku__startswith", "name__icontains")
     autocomplete_fields = ("interests",)
+    inlines = (StockInline,)
     fieldsets = (
         (None, {"fields": ("name", "sku", "category", "interests")}),
         ("Price", {"fields": (("price", "currency"), "cost")}),

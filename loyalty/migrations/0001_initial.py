@@ -614,6 +614,21 @@ class Migration(migrations.Migration):
             name='session',
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='redemptions', to='loyalty.session'),
         ),
+        migrations.CreateModel(
+            name='StoreStock',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('quantity', models.PositiveIntegerField()),
+                ('counted_at', models.DateTimeField()),
+                ('expected_on', models.DateField(blank=True, help_text='When the store expects its next delivery.', null=True)),
+                ('product', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='stock', to='loyalty.product')),
+                ('store', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='stock', to='members.store')),
+            ],
+            options={
+                'verbose_name_plural': 'stock',
+                'ordering': ['product__name', 'store__name'],
+            },
+        ),
         migrations.AddField(
             model_name='account',
             name='tier',
@@ -1071,6 +1086,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='redemption',
             index=models.Index(condition=models.Q(('fulfilment__in', ['open', 'ready']), ('state', 'done')), fields=['redeemed_at'], name='redemption_to_fulfil'),
+        ),
+        migrations.AddConstraint(
+            model_name='storestock',
+            constraint=models.UniqueConstraint(fields=('store', 'product'), name='store_stock_counted_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='storestock',
+            constraint=models.CheckConstraint(condition=models.Q(('quantity__gte', 0)), name='store_stock_never_negative'),
         ),
         migrations.AddConstraint(
             model_name='account',

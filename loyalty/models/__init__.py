@@ -18,6 +18,7 @@ from .post import Post
 from .purchase import Purchase, PurchaseLine, Return, ReturnLine
 from .referral import Referral, ReferralCode
 from .reward import Issuance, IssuanceWindow, Redemption, Reward, Session, Waiting
+from .stock import StoreStock
 from .till_event import TillEvent
 from .voucher import Terms, Voucher, VoucherUse
 
@@ -57,6 +58,7 @@ __all__ = [
     "ReturnLine",
     "Reward",
     "Session",
+    "StoreStock",
     "Terms",
     "Tier",
     "TillEvent",

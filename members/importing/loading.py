@@ -150,7 +150,8 @@ class _Run:
             return None
         if before == content:
             return UNCHANGED
-        return rejected(f"Line {line} says something else of the same {self.kind.slug[:-1]}.")
+        one = self.kind.slug.removesuffix("s")
+        return rejected(f"Line {line} says something else of the same {one}.")
 
     def _settle(self, items: Sequence[Item]) -> list[Outcome]:
         """Load items in one transaction, or in halves where the database refuses one of them."""

@@ -160,6 +160,16 @@ class Scene:
         return int(checkins.check_in(member=self.alex, report=report, now=now()).check_in.pk)
 
     @cached_property
+    def store(self) -> str:
+        code: str = factories.store("denver").code
+        return code
+
+    @cached_property
+    def product(self) -> str:
+        sku: str = factories.product("tent").sku
+        return sku
+
+    @cached_property
     def place(self) -> str:
         code: str = factories.place(interests=["hiking"]).code
         return code
@@ -226,6 +236,11 @@ def check_in(scene: Scene) -> dict[str, Any]:
 def interaction(scene: Scene, **said: Any) -> dict[str, Any]:
     facts = {"kind": "view", "occurred_at": a_minute_ago(), "reference": "i1", "sku": "tent"}
     return {"interactions": [{**facts, "interest": "hiking", "value": "19.90", **said}]}
+
+
+def count(scene: Scene, **said: Any) -> dict[str, Any]:
+    facts = {"store": scene.store, "sku": scene.product, "quantity": 3}
+    return {**facts, "counted_at": a_minute_ago(), "expected_on": "2027-04-15", **said}
 
 
 WRITES = {
@@ -357,6 +372,7 @@ WRITES = {
         "POST", lambda scene: f"/purchases/{scene.to_pick_up}/pickup/", "till",
         lambda scene: {"occurred_at": now().isoformat(), "store": "denver"},
     ),
+    "count stock": Write("POST", at("/stock/"), "till", lambda scene: {"counts": [count(scene)]}),
     "claim receipt": Write(
         "POST", at("/receipts/claims/"), "app", lambda scene: {"code": scene.claim_code}, 201
     ),

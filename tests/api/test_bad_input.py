@@ -77,6 +77,8 @@ WRONG: dict[str, list[Any]] = {
     "hiking": [*NO_NUMBER, "1", -0.1, 1.1],
     "occurred_at": NO_MOMENT,
     "joined_at": NO_MOMENT,
+    "counted_at": NO_MOMENT,
+    "expected_on": [*NO_TEXT, "1066-10-14", "2999-01-01", "2027-02-30", "15.04.2027", 20270415],
     "paused_until": [5, True, [], {}, "", "tomorrow", "2026-01-01T10:00:00"],
     "birth_date": [*NO_TEXT, "1066-10-14", "2999-01-01", "1990-02-30", "04.05.1990", 19900504],
     "mocked": NO_FLAG,
@@ -117,6 +119,7 @@ RIGHT: dict[str, dict[str, list[Any]]] = {
     "answer survey": {"score": [5]},
     "buy many": {"sku": ["", " "]},
     "sync till": {"sku": ["", " "], "kind": ["purchase"]},
+    "count stock": {"quantity": [0]},
     "return": {},
     "add browser": {"expirationTime": [None]},
     # Whatever is not the member's is left alone.

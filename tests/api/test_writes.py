@@ -138,6 +138,7 @@ def changed(body: dict[str, Any]) -> dict[str, Any]:
         "answers": {"score": 2},
         "check_ins": [{**one, "nonce": "n2"} for one in body.get("check_ins", [])],
         "interactions": [{**one, "reference": "i2"} for one in body.get("interactions", [])],
+        "counts": [{**one, "quantity": 4} for one in body.get("counts", [])],
         "purchases": [{**one, "reference": "i2"} for one in body.get("purchases", [])],
         "occurred_at": timezone.now().isoformat(),
     }  # fmt: skip

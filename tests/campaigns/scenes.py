@@ -85,7 +85,7 @@ def did(member: Member, kind: str, *interests: str, at: datetime = NOW, **said: 
 def draft(code: str = "news", *, channels: tuple[str, ...] = ("email",), **said: Any) -> Campaign:
     """A campaign to everybody, due at DUE; `variants` and `send` are those of its step."""
     step = {"channels": list(channels), "variants": said.pop("variants", [VARIANT])}
-    step |= {key: said.pop(key) for key in ("send", "choose", "gift") if key in said}
+    step |= {key: said.pop(key) for key in ("send", "choose", "gift", "points") if key in said}
     entry = {"kind": "moment", "at": DUE.isoformat()}
     return factories.campaign(code, **{"entry": entry, "steps": [step], **said})
 

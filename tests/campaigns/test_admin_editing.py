@@ -58,6 +58,7 @@ def test_a_campaign_written_in_the_form_is_the_campaign_of_a_file(marketer: Clie
                 "if": {},
                 "choose": "interest",
                 "gift": None,
+                "points": 0,
                 "variants": [
                     {
                         "interest": None,

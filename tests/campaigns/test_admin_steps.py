@@ -222,17 +222,26 @@ def test_version_for_a_language_and_a_tier_is_written(marketer: Client) -> None:
     assert '<option value="gold" selected>Gold</option>' in shown.content.decode()
 
 
+def test_points_that_come_with_a_step_are_written_and_shown(marketer: Client) -> None:
+    assert write(marketer, another_step(1, points="50")).status_code == 302
+    campaign = Campaign.objects.get()
+    assert [step["points"] for step in files.export(campaign)["steps"]] == [0, 50]
+    shown = marketer.get(page("campaign_change", campaign.pk)).context["editor"].steps.forms
+    assert [form["points"].value() for form in shown] == [None, 50]
+
+
 def test_what_is_of_the_whole_campaign_is_written_too(marketer: Client) -> None:
     said = {"goal_kind": "interaction", "goal_interaction": "survey", "goal_days": ""}
     said |= {"reentry": "after", "reentry_days": "30", "when_beaten": "wait"}
-    said |= {"answer_value": "12.5", "budget_sends": "500", "budget_money": "250"}
+    said |= {"answer_value": "12.5", "budget_sends": "500", "budget_points": "9000"}
+    said |= {"budget_money": "250"}
     assert write(marketer, **said).status_code == 302
     exported = files.export(Campaign.objects.get())
     assert {key: exported[key] for key in ("goal", "reentry_days", "answer_value", "budget")} == {
         "goal": {"kind": "interaction", "interaction": "survey"},
         "reentry_days": 30,
         "answer_value": "12.50",
-        "budget": {"sends": 500, "money": "250.00"},
+        "budget": {"sends": 500, "points": 9000, "money": "250.00"},
     }
     assert exported["when_beaten"] == "wait"
 
@@ -257,6 +266,8 @@ def test_what_is_of_the_whole_campaign_is_written_too(marketer: Client) -> None:
         ("steps-1-channel_2", "email", "step", "channel_2"),
         ("steps-1-send", "twice", "step", "send"),
         ("steps-1-choose", "guessed", "step", "choose"),
+        ("steps-1-points", "100001", "step", "points"),
+        ("budget_points", "0", "campaign", "budget_points"),
         ("budget_money", "1.005", "campaign", "budget_money"),
         ("budget_money", "-1", "campaign", "budget_money"),
         ("budget_sends", "0", "campaign", "budget_sends"),

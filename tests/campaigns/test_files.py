@@ -38,7 +38,7 @@ FULL: Document = {
     "reentry_days": 30,
     "when_beaten": "wait",
     "answer_value": "12.50",
-    "budget": {"sends": 5000, "sends_per_day": 500, "money": "250.00"},
+    "budget": {"sends": 5000, "sends_per_day": 500, "points": 9000, "money": "250.00"},
     "steps": [
         {
             "channels": ["email", "inbox"],
@@ -47,6 +47,7 @@ FULL: Document = {
             "if": {"not": {"condition": "bought_since"}},
             "choose": "learned",
             "gift": None,
+            "points": 0,
             "variants": [
                 {
                     "interest": "hiking",

@@ -375,7 +375,7 @@ def test_goal_that_names_no_interaction_is_refused(interaction: Any) -> None:
 @pytest.mark.parametrize(
     "budget",
     [7, [], {"sends": 0}, {"sends": "5"}, {"money": None}, {"money": "x"}, {"money": "1.001"},
-     {"money": float("nan")}, {"money": -1}, {"money": 10**12}, {"points": 5}],
+     {"money": float("nan")}, {"money": -1}, {"money": 10**12}, {"points": 0}, {"stamps": 5}],
 )  # fmt: skip
 def test_budget_that_is_none_is_refused(budget: Any) -> None:
     with pytest.raises(Invalid) as refusal:

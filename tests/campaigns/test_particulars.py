@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 BODY = (
     "{{ cause.name }}: {{ cause.value }} {{ cause.category }} on {{ cause.date | date: '%d.%m.' }}"
     " {{ suggestions.first.name }} ({{ suggestions.first.reason }})"
-    " {{ store.name }} {{ store.distance_km }} {{ doubt.reason }}"
+    " {{ store.name }} {{ store.distance_km }} {{ doubt.reason }} {{ doubt.available_on }}"
     " {{ edition.name }} for {{ edition.replaces }}"
     " {{ expiring.points }} on {{ expiring.date | date: '%d.%m.' }}"
 )
@@ -71,7 +71,7 @@ def test_every_value_is_told_where_it_is_asked() -> None:
     assert text(claimed(BODY)) == (
         "Looked again and did not buy: 3 tents on 01.03."
         " Mat (Members who bought Tent bought it too.)"
-        " Denver  price Boot-2 for Boot-1 35 on 11.03."
+        " Denver  price  Boot-2 for Boot-1 35 on 11.03."
     )
 
 
@@ -90,4 +90,14 @@ def test_what_is_not_known_is_empty() -> None:
     scenes.reader()
     scenes.planned(variants=[{"interest": None, "subject": "Hello", "body": f"[{BODY}]"}])
     deliveries: Any = sending.claim(channel="email", now=DUE, limit=10)
-    assert text(deliveries) == "[:   on   ()     for   on ]"
+    assert text(deliveries) == "[:   on   ()      for   on ]"
+
+
+def test_store_and_doubt_follow_what_the_stores_have() -> None:
+    body = "{{ store.name }} {{ store.has_it }} {{ doubt.reason }} {{ doubt.is_sold_out }}"
+    deliveries = claimed(body)
+    told = []
+    for many in (3, 0):
+        factories.stock("TENT", denver=many)
+        told.append(text(deliveries))
+    assert told == ["Denver true price false", "no_delivery_date true"]

@@ -166,7 +166,7 @@ def test_simulation_locks_no_row_of_anybody(monkeypatch: pytest.MonkeyPatch) -> 
     for hours in (1, 2):
         scenes.did(member, "view", at=NOW - 7 * DAY + timedelta(hours=hours))
     entry = {"kind": "interaction", "interaction": "view"}
-    scenes.draft(channels=("inbox",), gift="ten-off", entry=entry)
+    scenes.draft(channels=("inbox",), gift="ten-off", points=50, entry=entry)
     seen: list[Any] = []
     tell = simulating._tell
 

@@ -400,6 +400,27 @@ def test_online_phone_shop(shop: Store, mailoutbox: list[Any]) -> None:
     assert got(waiting)[1:] == [("hesitation", 2, "email", "objected", "condition")]
 
 
+def test_online_phone_shop_whose_stores_count(shop: Store, mailoutbox: list[Any]) -> None:
+    """Where stock is known the reason is what the stores have, and pick-up is where one has it."""
+    factories.store("boulder", latitude=40.015, longitude=-105.2705)
+    factories.stock("PHONE", denver=0, boulder=4)
+    factories.stock("MINI", denver=0, boulder=0, expected_on={"denver": date(2027, 3, 20)})
+    factories.stock("BOOT", denver=0, boulder=0)
+    go("hesitation")
+    near: dict[str, Any] = {"country": "US", "postal_code": "80202"}
+    answers = {}
+    for sku in ("PHONE", "MINI", "BOOT"):
+        member = somebody(**near)
+        looks(member, sku, NOW - 5 * HOUR, NOW - 2 * HOUR)
+        play(NOW)
+        answers[sku] = next(mail.body for mail in mailoutbox if member.email in mail.to[0])
+    assert "It is not the cheapest: 900.00 USD" in answers["PHONE"]
+    assert "**Pick it up at Boulder**, 38 km from you. They have it now" in answers["PHONE"]
+    assert "expected again on **20 March**" in answers["MINI"]
+    assert "nobody has named us a day yet" in answers["BOOT"]
+    assert all("Pick it up" not in answers[sku] for sku in ("MINI", "BOOT"))
+
+
 def test_organic_cooperative() -> None:
     """Members propose, then vote, then tell others; sharing earns and is thanked."""
     go("community-round", "sharing-thanks")

@@ -23,6 +23,7 @@ from loyalty.models import (
     Place,
     Purchase,
     Reward,
+    StoreStock,
     Voucher,
 )
 from members.models import Member, Store, User
@@ -482,6 +483,24 @@ def _place(**said: Any) -> dict[str, Any]:
         "code": "park", "name": "Park", "is_open": "on", "latitude": 40.5, "longitude": -104.5,
         "story": "", **said,
     }  # fmt: skip
+
+
+def test_stock_is_read_on_its_list_and_with_the_product_and_written_nowhere(
+    marketer: Client,
+) -> None:
+    factories.store("denver", name="Denver Downtown")
+    factories.stock("TENT", denver=17)
+    row = StoreStock.objects.get()
+    pages = (page("storestock_changelist"), page("product_change", row.product_id))
+    for answer in (marketer.get(one).content.decode() for one in pages):
+        assert "Denver Downtown" in answer
+        assert "17" in answer
+    assert marketer.get(page("storestock_add")).status_code == 403
+    forms = {f"stock-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL", "MIN_NUM", "MAX_NUM")}
+    said = {"name": "Tent", "sku": "TENT", "category": "tents", "stock-0-quantity": "1", **forms}
+    marketer.post(page("product_change", row.product_id), said)
+    row.product.refresh_from_db()
+    assert (row.product.category, StoreStock.objects.get().quantity) == ("tents", 17)
 
 
 def test_place_is_framed(marketer: Client) -> None:

@@ -176,8 +176,8 @@ def test_sidebar_offers_only_what_opens(sign_in: SignIn, here: Store) -> None:
     assert titles == [
         "Today", "Enrol", "Members", "Consents", "Calls and visits", "Purchases",
         "Till conflicts", "Check-ins", "Rewards", "Redemptions", "Waiting lists", "Grants",
-        "Vouchers", "Products", "Places", "Outings", "Who comes", "Challenges", "Collections",
-        "Tiers",
+        "Vouchers", "Products", "Stock", "Places", "Outings", "Who comes", "Challenges",
+        "Collections", "Tiers",
     ]  # fmt: skip
     links = [item["link"] for group in groups for item in group["items"]]
     assert {client.get(link).status_code for link in links} == {200}

@@ -103,5 +103,7 @@ def _in_words(totals: simulating.Totals) -> str:
         if (number := getattr(totals, name))
     ]
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(totals.reasons.items()))
+    if totals.points:
+        parts.append(f"{totals.points:,} points given")
     said = ", ".join(parts) or "nobody enters"
     return f"{said} ({reasons})" if reasons else said

@@ -18,6 +18,8 @@ FIRST_ID = 10**15
 _TABLES = {
     "campaigns_campaign": "true",
     "campaigns_step": "true",
+    "campaigns_variant": "true",
+    "campaigns_link": "true",
     "campaigns_audience": "true",
     "campaigns_journey": "campaign_id IN ({under_way})",
     "campaigns_delivery": (
@@ -35,6 +37,11 @@ _TABLES = {
     "members_member": "erased_at IS NULL AND merged_into_id IS NULL",
     "members_unansweredinteraction": "false",
 }
+# Of these new rows may be written: beside the copies, whose ids they must not take.
+_GROWING = (
+    "campaigns_campaign", "campaigns_step", "campaigns_variant", "campaigns_audience",
+    "campaigns_journey", "campaigns_delivery",
+)  # fmt: skip
 _UNDER_WAY = (
     "SELECT id FROM public.campaigns_campaign"
     " WHERE state IN ('live', 'paused') OR code = ANY(%(codes)s)"
@@ -61,7 +68,7 @@ def shadows(*, codes: list[str], now: datetime, window: timedelta) -> Iterator[N
                     f"INSERT INTO pg_temp.{table} SELECT * FROM public.{table} WHERE {which}",
                     values,
                 )
-            for table in ("campaigns_journey", "campaigns_delivery"):
+            for table in _GROWING:
                 cursor.execute(
                     f"ALTER TABLE pg_temp.{table} ALTER COLUMN id RESTART WITH {FIRST_ID}"
                 )

@@ -5,6 +5,7 @@ from .campaign import Campaign, CampaignVersion, Link, Step, Variant
 from .channel import ChannelState
 from .delivery import Delivery, Engagement, InboxMessage, Objection
 from .desk import Desk
+from .forecast import Forecast
 from .gift import Gift
 from .journey import Journey
 from .occasion import Occasion, OccasionArea
@@ -22,6 +23,7 @@ __all__ = [
     "Delivery",
     "Desk",
     "Engagement",
+    "Forecast",
     "Gift",
     "InboxMessage",
     "Journey",

@@ -123,7 +123,7 @@ def _steps(campaign: Campaign) -> list[dict[str, Any]]:
             "choose": step.get_choose_display(),
             "versions": step.many,
         }
-        for step in campaign.steps.annotate(many=Count("variants"))
+        for step in campaign.steps.annotate(many=Count("variants")).order_by("position")
     ]
 
 

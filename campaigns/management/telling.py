@@ -1,5 +1,6 @@
 """What `manage.py simulate` prints: a simulation, a plan against what came, two plays compared."""
 
+import json
 from typing import Any
 
 from campaigns import daybook
@@ -9,6 +10,7 @@ from campaigns.reckoning import Judged, Reckoning
 from campaigns.simulating import Simulation, Totals
 
 EXAMPLES = 20
+WIDEST = 80  # Texts of a document are longer; --json has them whole.
 
 
 def simulation(found: Simulation) -> list[str]:
@@ -74,7 +76,9 @@ def reckoning_document(code: str, found: Reckoning) -> dict[str, Any]:
 def comparison(found: Comparison) -> list[str]:
     one, other = (side.name for side in found.sides)
     lines = [f"{one} -> {other}"]
-    lines += [f"  {each.pointer}: {each.before!r} -> {each.after!r}" for each in found.changes]
+    lines += [
+        f"  {each.pointer}: {_short(each.before)} -> {_short(each.after)}" for each in found.changes
+    ]
     lines += [f"  {_where(line)}: {_gaps(line)}" for line in found.lines]
     lines.append(f"together: {_gaps(found.total) or 'nobody enters'}")
     lines.append(
@@ -98,6 +102,11 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
         "days": [line.document("one", "other") for line in found.lines],
         "members": {"both": found.both, "one": found.only_one, "other": found.only_other},
     }
+
+
+def _short(value: Any) -> str:
+    said = json.dumps(value, ensure_ascii=False)
+    return said if len(said) <= WIDEST else f"{said[:WIDEST]}…"
 
 
 def _judged(found: Judged) -> dict[str, Any]:

@@ -106,6 +106,7 @@ def test_compare_tells_lines_days_and_members(tmp_path: Path) -> None:
     assert found["total"]["sent"] == {"one": 2, "other": 0, "difference": -2}
     assert found["members"] == {"both": 0, "one": 2, "other": 0}
     said = run("simulate", "news", "--compare", str(file), "--days", "2").splitlines()
+    assert said[1:3] == ["  /audience/all: [] -> null", "  /audience/any: null -> []"]
     assert said[-2].startswith("members who get something: 0 by both, 2 by news alone, 0 by ")
 
 

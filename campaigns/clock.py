@@ -6,7 +6,16 @@ Beat and its workers run the same verbs piecemeal; `tick` runs them in the foreg
 from dataclasses import dataclass
 from datetime import datetime
 
-from campaigns import arbitration, gifts, journeys, planning, sending, tasks_for_people, triggers
+from campaigns import (
+    arbitration,
+    arrivals,
+    gifts,
+    journeys,
+    planning,
+    sending,
+    tasks_for_people,
+    triggers,
+)
 from loyalty import sweeping
 from members import announcing, confirmations, geocoding
 
@@ -17,6 +26,7 @@ TALK: dict[str, sweeping.Sweep] = {
     "answered": triggers.answer,
     "planned": lambda *, now: planning.plan_due(now=now).deliveries,
     "moved on": journeys.advance,
+    "arrived": arrivals.note,
     "lost to rivals": arbitration.arbitrate,
     **{
         f"claimed for {channel}": lambda *, now, channel=channel: (

@@ -4,6 +4,8 @@ Loading a file creates a draft, or changes one. What has been launched is not ch
 its messages are promises already made. A file of its code becomes the draft of its next version.
 """
 
+import hashlib
+import json
 from datetime import datetime
 from typing import Any
 
@@ -108,6 +110,11 @@ def export(campaign: Campaign) -> dict[str, Any]:
             for step in campaign.steps.select_related("gift")
         ],
     }
+
+
+def digest(campaign: Campaign) -> str:
+    """A digest of what the campaign says: another one as soon as anything of it is changed."""
+    return hashlib.sha256(json.dumps(export(campaign), default=str).encode()).hexdigest()
 
 
 def _variant(variant: Variant) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Launching, pausing and resuming: the same checks from the admin, the shell and a file."""
 
-import hashlib
-import json
 from datetime import datetime
 
 from django.db import transaction
@@ -9,6 +7,7 @@ from django.db import transaction
 from campaigns import (
     audiences,
     files,
+    forecasting,
     planning,
     rendering,
     soundness,
@@ -44,6 +43,7 @@ def launch(*, code: str, by: User | None, now: datetime) -> Campaign:
         _check_order(draft)
         if _takes_two(draft, now=now) and not _is_second(draft, by=by, now=now):
             return draft
+        said = files.digest(draft)
         if draft.pk != campaign.pk:
             versions.adopt(campaign, draft, now=now)
         else:
@@ -54,6 +54,7 @@ def launch(*, code: str, by: User | None, now: datetime) -> Campaign:
             campaign.save(update_fields=["state", "launched_at", "launched_by", "planned_until"])
         _write_links(campaign)
         versions.keep(campaign, by=by, now=now)
+        forecasting.keep_at_launch(campaign, said=said, now=now)
     return campaign
 
 
@@ -81,7 +82,7 @@ def _takes_two(draft: Campaign, *, now: datetime) -> bool:
 def _is_second(draft: Campaign, *, by: User | None, now: datetime) -> bool:
     """Whether somebody else asked for this launch before, of the draft as it stands; if nobody
     did, this is asking."""
-    said = hashlib.sha256(json.dumps(files.export(draft), default=str).encode()).hexdigest()
+    said = files.digest(draft)
     if draft.asked_at is None or draft.asked_for != said:
         draft.asked_at, draft.asked_by, draft.asked_for = now, by, said
         draft.save(update_fields=["asked_at", "asked_by", "asked_for"])

@@ -7,14 +7,14 @@ that what was learned can be checked by whoever doubts it.
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 
 from django.db import connection
 
-from campaigns import fitting, goals, odds
+from campaigns import arrivals, fitting, odds
 from campaigns.fitting import Reader
-from campaigns.models import Campaign, Engagement, Journey, Step, TrackRecord, Variant
+from campaigns.models import Engagement, Step, TrackRecord, Variant
 from members import languages
 from members.models import Interest
 
@@ -50,21 +50,10 @@ class Record:
 
 def fold(*, now: datetime) -> int:
     """Write the track records of live campaigns anew; returns how many changed."""
-    _note_goals(now=now)
+    arrivals.note_all(now=now)
     with connection.cursor() as cursor:
         cursor.execute(_FOLD, {"now": now, "likely": Engagement.LIKELY})
         return int(cursor.rowcount)
-
-
-def _note_goals(*, now: datetime) -> None:
-    """Note who reached the goal within its days on a journey that has no step to come: the others
-    are asked when their next step is due."""
-    for campaign in Campaign.objects.filter(state=Campaign.State.LIVE).exclude(goal={}):
-        days = timedelta(days=goals.days_of(campaign.goal))
-        rows = Journey.objects.filter(
-            campaign=campaign, goal_at=None, next_step=None, due_at__gt=now - days, due_at__lte=now
-        )
-        rows.filter(goals.reached(campaign.goal)).update(goal_at=now)
 
 
 @lru_cache(maxsize=512)

@@ -14,7 +14,8 @@ from campaigns.reporting import Tally, parts
 
 @dataclass(frozen=True, slots=True)
 class Journeys:
-    """Members on their way; `arrived` reached the goal before the last step, which ended it."""
+    """Members on their way; `arrived` reached the goal, on the way or within its days after the
+    last step."""
 
     entered: int
     under_way: int

@@ -13,11 +13,13 @@ from typing import Any
 from django.db import connection, transaction
 
 # Ids of what is written in the shadows: none of them is that of a real row.
-FIRST_ID = 10**15
+FIRST_ID, FIRST_SHORT_ID = 10**15, 10**9
 # What the clock writes, and what it locks. Rows of campaigns that are over matter to caps alone.
 _TABLES = {
     "campaigns_campaign": "true",
     "campaigns_step": "true",
+    "campaigns_variant": "true",
+    "campaigns_link": "true",
     "campaigns_audience": "true",
     "campaigns_journey": "campaign_id IN ({under_way})",
     "campaigns_delivery": (
@@ -45,7 +47,11 @@ _LEDGER = {
     "members_announcement": "false",
 }
 # Of which some rows are copied and others are written: their ids must not meet.
-_NUMBERED = {"campaigns_journey", "campaigns_delivery", "loyalty_entry", "loyalty_lot"}
+_NUMBERED = {
+    **dict.fromkeys(("campaigns_campaign", "campaigns_step", "campaigns_variant"), FIRST_SHORT_ID),
+    **dict.fromkeys(("campaigns_audience", "campaigns_journey", "campaigns_delivery"), FIRST_ID),
+    **dict.fromkeys(("loyalty_entry", "loyalty_lot"), FIRST_ID),
+}
 _GIVES_POINTS = "SELECT EXISTS (SELECT FROM public.campaigns_step WHERE points > 0)"
 _UNDER_WAY = (
     "SELECT id FROM public.campaigns_campaign"
@@ -54,14 +60,18 @@ _UNDER_WAY = (
 
 
 @contextmanager
-def shadows(*, codes: list[str], now: datetime, window: timedelta) -> Iterator[None]:
+def shadows(
+    *, codes: list[str], now: datetime, window: timedelta, brings_points: bool = False
+) -> Iterator[None]:
     """Copies of what the clock writes, for as long as this lasts: campaigns under way and those of
-    these codes, members, and deliveries within the longest cap's `window`."""
+    these codes, members, and deliveries within the longest cap's `window`; the ledger where a step
+    gives points, or one will that is not written yet."""
     with transaction.atomic(durable=True):
         values: dict[str, Any] = {"codes": codes, "now": now, "window": window}
         with connection.cursor() as cursor:
             cursor.execute(_GIVES_POINTS)
-            tables = _TABLES | (_LEDGER if cursor.fetchone() == (True,) else {})
+            does_already = cursor.fetchone() == (True,)
+            tables = _TABLES | (_LEDGER if brings_points or does_already else {})
             for table, condition in tables.items():
                 cursor.execute(
                     f"CREATE TEMP TABLE {table} (LIKE public.{table}"
@@ -75,9 +85,9 @@ def shadows(*, codes: list[str], now: datetime, window: timedelta) -> Iterator[N
                     f"INSERT INTO pg_temp.{table} SELECT * FROM public.{table} WHERE {which}",
                     values,
                 )
-            for table in _NUMBERED & tables.keys():
+            for table in _NUMBERED.keys() & tables.keys():
                 cursor.execute(
-                    f"ALTER TABLE pg_temp.{table} ALTER COLUMN id RESTART WITH {FIRST_ID}"
+                    f"ALTER TABLE pg_temp.{table} ALTER COLUMN id RESTART WITH {_NUMBERED[table]}"
                 )
             for table in tables:
                 cursor.execute(f"ANALYZE pg_temp.{table}")

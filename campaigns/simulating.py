@@ -7,16 +7,18 @@ which answer them have something to answer.
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Min
+from django.db.models import Max, Min
 
 from campaigns import (
     arbitration,
+    files,
     journeys,
     planning,
     sending,
@@ -41,7 +43,8 @@ SHOWN = 10_000
 @dataclass(slots=True)
 class Totals:
     """Deliveries by what became of them, as on a campaign's page; `beaten` of the objected lost to
-    a better message, `points` came with those sent. `entered` = the sum of the others."""
+    a better message, `points` came with those sent. `entered` = the sum of the others. `cost` is
+    in the programme's money."""
 
     entered: int = 0
     members: int = 0
@@ -53,11 +56,13 @@ class Totals:
     to_go: int = 0
     beaten: int = 0
     points: int = 0
+    vouchers: int = 0
+    cost: Decimal = Decimal(0)
     reasons: Counter[str] = field(default_factory=Counter)
     channels: Counter[str] = field(default_factory=Counter)
     variants: Counter[str] = field(default_factory=Counter)
 
-    def add(self, row: Delivery) -> None:
+    def add(self, row: Delivery, *, price: Decimal) -> None:
         name = "to_go" if row.state in Delivery.OPEN else row.state
         self.entered += 1
         setattr(self, name, getattr(self, name) + 1)
@@ -68,33 +73,61 @@ class Totals:
             self.points += row.step.points
             self.channels[row.channel] += 1
             self.variants[str(row.variant)] += 1
+            self.vouchers += row.step.gift_id is not None
+            self.cost += price
+
+    def document(self) -> dict[str, Any]:
+        """All of it in values that JSON has."""
+        said = {each.name: getattr(self, each.name) for each in fields(self)}
+        plain = {name: dict(value) for name, value in said.items() if isinstance(value, Counter)}
+        return {**said, **plain, "cost": str(self.cost)}
 
 
 @dataclass(slots=True)
 class Simulation:
     """`days` is {(day in the programme's zone, zone, channel): Totals} of the campaign asked for;
-    `rivals` the totals of every other one; `members` one row a delivery, the first `SHOWN`."""
+    `rivals` the totals of every other one; `members` one row a delivery, the first `SHOWN`;
+    `reached` the ids of all who were sent something. `digest` is that of the document played, and
+    the campaign's deliveries up to `last_delivery` were there before."""
 
     campaign: str
     start: datetime
     end: datetime
+    version: int = 1
+    digest: str = ""
+    last_delivery: int = 0
     totals: Totals = field(default_factory=Totals)
     days: dict[tuple[str, str, str], Totals] = field(default_factory=dict)
     rivals: dict[str, Totals] = field(default_factory=dict)
     members: list[dict[str, Any]] = field(default_factory=list)
+    reached: set[int] = field(default_factory=set)
 
 
-def simulate(*, code: str, start: datetime, days: int, is_next: bool = False) -> Simulation:
+def simulate(
+    *,
+    code: str,
+    start: datetime,
+    days: int,
+    is_next: bool = False,
+    document: dict[str, Any] | None = None,
+    without: Collection[str] = (),
+) -> Simulation:
     """Play so many days from `start` on, with this campaign launched if it is a draft; `is_next`
-    plays the draft of its next version instead of what is in force."""
+    plays the draft of its next version instead of what is in force, and a `document` what it says,
+    as if it were loaded now. Campaigns `without` which it is played do not run along."""
     if not 1 <= days <= MOST_DAYS:
         raise Invalid(f"From 1 to {MOST_DAYS} days can be played.", pointer="/days")
-    if not Campaign.objects.filter(code=code, replaces=None).exists():
+    if document is None and not Campaign.objects.filter(code=code, replaces=None).exists():
         raise NotFound(f"There is no campaign '{code}'.")
     found = Simulation(code, start, start + timedelta(days=days))
     window = timedelta(days=max([1, *ContactCap.objects.values_list("window_days", flat=True)]))
-    with shadowing.shadows(codes=[code], now=start, window=window):
-        _begin(code, now=start, is_next=is_next)
+    brings_points = document is not None and any(step.get("points") for step in document["steps"])
+    with shadowing.shadows(codes=[code], now=start, window=window, brings_points=brings_points):
+        Campaign.objects.filter(code__in=without).update(state=Campaign.State.FINISHED)
+        if document is not None:
+            files.load(document, now=start)
+            is_next = Campaign.objects.filter(replaces__code=code).exists()
+        _begin(found, is_next=is_next)
         later = WEEK * math.ceil(days / 7)
         shadowing.repeat_interactions(since=start - later, until=start, later=later)
         _play(start=start, end=found.end)
@@ -102,14 +135,18 @@ def simulate(*, code: str, start: datetime, days: int, is_next: bool = False) ->
     return found
 
 
-def _begin(code: str, *, now: datetime, is_next: bool) -> None:
-    campaign = Campaign.objects.get(code=code)
+def _begin(found: Simulation, *, is_next: bool) -> None:
+    now = found.start
+    campaign = Campaign.objects.get(code=found.campaign)
+    last = Delivery.objects.filter(campaign=campaign).aggregate(pk=Max("pk"))
+    found.last_delivery = last["pk"] or 0
     if is_next:
         draft = Campaign.objects.filter(replaces=campaign).first()
         if draft is None:
-            raise NotFound(f"No next version of '{code}' is written.")
+            raise NotFound(f"No next version of '{found.campaign}' is written.")
         soundness.check(draft, now=now)
         versions.adopt(campaign, draft, now=now)
+    found.version, found.digest = campaign.version, files.digest(campaign)
     # A minute of the wall is an instant here: rates and failing providers have no say.
     ChannelState.objects.update(max_per_minute=None, failures=0, open_until=None)
     if campaign.state == Campaign.State.DRAFT:
@@ -153,6 +190,7 @@ def _next(now: datetime) -> datetime:
 
 
 def _tell(found: Simulation) -> None:
+    prices = dict(ChannelState.objects.values_list("channel", "price"))
     rows = (
         Delivery.objects.filter(pk__gte=shadowing.FIRST_ID)
         .select_related("member", "campaign", "step", "journey", "beaten_by")
@@ -160,14 +198,16 @@ def _tell(found: Simulation) -> None:
         .order_by("due_at", "member__number", "pk")
     )
     for row in rows.iterator(chunk_size=2_000):
-        code = row.campaign.code
+        code, price = row.campaign.code, prices.get(row.channel, Decimal(0))
         if code != found.campaign:
-            found.rivals.setdefault(code, Totals()).add(row)
+            found.rivals.setdefault(code, Totals()).add(row, price=price)
             continue
         local = row.due_at.astimezone(ZoneInfo(row.journey.zone))
         key = (local.date().isoformat(), row.journey.zone, row.channel)
-        found.totals.add(row)
-        found.days.setdefault(key, Totals()).add(row)
+        found.totals.add(row, price=price)
+        found.days.setdefault(key, Totals()).add(row, price=price)
+        if row.state == Delivery.State.SENT:
+            found.reached.add(row.member_id)
         if len(found.members) < SHOWN:
             found.members.append(_told(row, local))
     found.totals.members = Journey.objects.filter(

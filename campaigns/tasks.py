@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from campaigns import (
     arbitration,
+    arrivals,
     gifts,
     journeys,
     learning,
@@ -57,6 +58,11 @@ def advance() -> None:
     """Plan the next steps of journeys, and send at once what that planned."""
     if not _drains(lambda: journeys.advance(now=timezone.now())):
         advance.apply_async(expires=AGAIN_WITHIN_S)
+
+
+@shared_task
+def arrive() -> None:
+    arrivals.note(now=timezone.now())
 
 
 @shared_task

@@ -65,7 +65,12 @@ def changes(draft: Campaign) -> list[Change]:
     """What the draft of a next version would change, place by place."""
     if draft.replaces is None:
         return []
-    before, after = _places(files.export(draft.replaces)), _places(files.export(draft))
+    return differences(files.export(draft.replaces), files.export(draft))
+
+
+def differences(one: dict[str, Any], other: dict[str, Any]) -> list[Change]:
+    """What another document says otherwise than one, place by place."""
+    before, after = _places(one), _places(other)
     return [
         Change(pointer, before.get(pointer), after.get(pointer))
         for pointer in sorted(before.keys() | after.keys())

@@ -30,6 +30,7 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "answer interactions": every(5, "campaigns.tasks.answer"),
     "plan campaigns": every(15, "campaigns.tasks.plan"),
     "move journeys on": every(15, "campaigns.tasks.advance"),
+    "note arrivals": every(60, "campaigns.tasks.arrive"),
     "send inbox": every(5, "campaigns.tasks.send", "inbox"),
     "send push": every(5, "campaigns.tasks.send", "push"),
     "send email": every(5, "campaigns.tasks.send", "email"),

@@ -64,6 +64,7 @@ class CampaignAdmin(Looking, Foreseeing, Doing, Choosing):
             at("check/", self.check_view, "check"),
             at("next/", self.next_view, "next"),
             at("foresee/", self.foresee_view, "foresee"),
+            at("keep/", self.keep_view, "keep"),
             at("numbers/", self.numbers_view, "numbers"),
             at("test/", self.test_view, "test"),
             at("launch/", self.launch_view, "launch"),

@@ -118,7 +118,6 @@ def _steps(campaign: Campaign) -> list[dict[str, Any]]:
             "points": step.points,
             "versions": step.many,
         }
-        # A query that groups has no order of its own.
         for step in campaign.steps.annotate(many=Count("variants")).order_by("position")
     ]
 

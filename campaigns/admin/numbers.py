@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from campaigns import costs, goals, learning, progress, reporting
-from campaigns.admin import wording
+from campaigns import costs, goals, learning, progress, reckoning, reporting
+from campaigns.admin import beside, wording
 from campaigns.models import Campaign, Delivery, Variant
 from members.models import Channel, Programme
 
@@ -17,6 +17,7 @@ OUTCOMES = {
     "purchase": ("Bought", "share of members who bought"),
     "spend": ("Spent", "money a member, whether they bought or not"),
 }
+MOST_LINES = 60
 TONES = {"lift": "good", "harm": "bad"}
 EXPLAINED = {
     State.UNKNOWN: "The sender died, or the line broke, while the provider was being told. Nobody"
@@ -45,6 +46,7 @@ def context(campaign: Campaign, *, now: datetime) -> dict[str, Any]:
         "deliveries_link": address(campaign),
         "days": goals.days_of(campaign.goal),
         "cost": costs.point_cost(campaign),
+        **_foreseen(campaign, now=now),
         **_lift(campaign, now=now),
     }
 
@@ -53,6 +55,20 @@ def address(campaign: Campaign, **filters: str) -> str:
     """The list of this campaign's deliveries, filtered."""
     query = urlencode({"campaign__id__exact": campaign.pk, **filters})
     return f"{reverse('admin:campaigns_delivery_changelist')}?{query}"
+
+
+def _foreseen(campaign: Campaign, *, now: datetime) -> dict[str, Any]:
+    found = reckoning.reckon(campaign, now=now)
+    if found is None:
+        return {"plan": None}
+    shown = found.lines[-MOST_LINES:]
+    return {
+        "plan": found.plan,
+        "planned_since": found.launched_at,
+        "beside": beside.of_plan(found.total, shown) if shown else None,
+        "lines_left_out": len(found.lines) - len(shown),
+        "share": f"{reckoning.SHARE * 100:.0f} %",
+    }
 
 
 def _stage(campaign: Campaign, stage: progress.Stage) -> dict[str, Any]:

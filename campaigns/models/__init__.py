@@ -5,6 +5,7 @@ from .campaign import Campaign, CampaignVersion, Step
 from .channel import ChannelState
 from .delivery import Delivery, Engagement, InboxMessage, Objection
 from .desk import Desk
+from .forecast import Forecast
 from .gift import Gift, PointsGift
 from .journey import Journey
 from .occasion import Occasion, OccasionArea
@@ -23,6 +24,7 @@ __all__ = [
     "Delivery",
     "Desk",
     "Engagement",
+    "Forecast",
     "Gift",
     "InboxMessage",
     "Journey",

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from campaigns import journeys, planning, progress
+from campaigns import forecasting, journeys, launching, planning, progress, simulating
 from campaigns.models import (
     ContactCap,
     Delivery,
@@ -24,6 +24,7 @@ from campaigns.models import (
 )
 from members.models import Member
 from tests import factories
+from tests.campaigns import scenes
 from tests.campaigns.desk import (
     EVERYONE,
     NASTY,
@@ -218,6 +219,34 @@ def test_a_marketer_of_one_store_sees_its_members_only() -> None:
     assert (
         "There is no member" in check(marketer, campaign, member=other.number).context["asked"].told
     )
+
+
+# --- Plan against actual ----------------------------------------------------------------------
+def test_numbers_without_a_plan_say_how_to_make_one(marketer: Client) -> None:
+    campaign = draft(is_live=True)
+    shown = marketer.get(page("campaign_numbers", campaign.pk))
+    assert shown.context["plan"] is None
+    assert "manage.py simulate hello --keep" in shown.content.decode()
+
+
+def test_numbers_show_the_plan_beside_what_came_and_why_it_differs(marketer: Client) -> None:
+    factories.members(12)
+    began = timezone.now() - timedelta(days=3)
+    moment = (began + timedelta(hours=1)).isoformat()
+    entry = {"kind": "moment", "at": moment}
+    campaign = scenes.draft(channels=("inbox",), entry=entry, now=began)
+    forecasting.remember(simulating.simulate(code="news", start=began, days=2), now=began)
+    launching.launch(code="news", by=None, now=began)
+    scenes.turn(began)
+    Delivery.objects.update(state="objected", reason="consent")
+    table = marketer.get(page("campaign_numbers", campaign.pk)).context["beside"]
+    (row,) = table.rows
+    assert table.columns == ("Entered", "Sent", "Held out", "Objected")
+    assert [(cell.one, cell.other) for cell in row.cells] == [
+        ("12", "12"), ("12", "0"), ("0", "0"), ("0", "12"),
+    ]  # fmt: skip
+    assert row.is_far
+    assert row.why == ("no consent for any of its channels: 12 more (12 instead of 0)",)
 
 
 # --- Calendars and policies -------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from campaigns import launching, simulating
+from campaigns import files, launching, simulating
 from campaigns.models import Campaign, ContactCap, Delivery, InboxMessage, Journey
 from config.errors import Invalid, NotFound
 from loyalty.models import Reward
@@ -175,4 +175,8 @@ def test_simulation_locks_no_row_of_anybody(monkeypatch: pytest.MonkeyPatch) -> 
         tell(found)
 
     monkeypatch.setattr(simulating, "_tell", look)
-    assert (play(days=1).totals.sent, seen) == (2, [])
+    found = play(days=1).totals
+    assert (found.sent, found.vouchers, seen) == (2, 2, [])
+    document = {**files.export(Campaign.objects.get()), "code": "copy", "priority": 9}
+    given = simulating.simulate(code="copy", start=NOW, days=1, document=document)
+    assert (given.totals.sent, seen) == (2, [])

@@ -6,6 +6,7 @@ with ours.
 
 import base64
 import hmac
+import itertools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from tests.shops import Shop
 SERVER_KEY = "yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"  # That of RFC 8291's example
 CONTACT = "mailto:push@cairn.example"
 FCM = "https://fcm.googleapis.com/fcm/send/"
+_numbers = itertools.count(10**70)
 
 
 def base64url(value: bytes) -> str:
@@ -43,7 +45,8 @@ class Browser:
 
     def __init__(self, service: str = FCM) -> None:
         self.service = service
-        self.private = ec.generate_private_key(ec.SECP256R1())
+        # One after the other, so that tests are named alike by all who collect them.
+        self.private = ec.derive_private_key(next(_numbers), ec.SECP256R1())
         self.public = self.private.public_key().public_bytes(
             Encoding.X962, PublicFormat.UncompressedPoint
         )

@@ -138,7 +138,7 @@ def compressed() -> bytes:
 
 
 def of_another_curve() -> bytes:
-    key = ec.generate_private_key(ec.SECP256K1()).public_key()
+    key = ec.derive_private_key(10**70, ec.SECP256K1()).public_key()
     return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
 

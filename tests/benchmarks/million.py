@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,10 @@ from django.db import connection
 
 from campaigns import arbitration, files, launching, planning, reporting, sending
 from campaigns.channels import CARRIERS
-from campaigns.channels.contract import Outcome, Result
 from campaigns.channels.inbox import Inbox
 from campaigns.models import Campaign, Delivery
-from campaigns.rendering import Message
 from tests.benchmarks import scratch, world
+from tests.benchmarks.null import Null
 from tests.benchmarks.reports import Asked, Report
 
 CAMPAIGNS, SENDERS = 5, 2
@@ -41,23 +40,6 @@ BODY = (
 )
 
 type Work = Callable[[], dict[str, int]]
-
-
-class Null:
-    """A provider that takes everything."""
-
-    chunk = 500
-    is_transactional = False
-    resends_in_doubt = True
-
-    def open(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-    def send(self, messages: Sequence[Message], *, now: datetime) -> list[Outcome]:
-        return [Outcome(message, Result.SENT) for message in messages]
 
 
 class NullInbox(Null):

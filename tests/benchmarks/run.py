@@ -33,6 +33,7 @@ BENCHMARKS = {
     "load": "load_purchases",
     "replay": "replay",
     "send": "send",
+    "latency": "latency",
     "million": "million",
     "audit": "audit",
     "machine": "machine",

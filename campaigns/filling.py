@@ -31,6 +31,10 @@ _WHITE = re.compile(r"\s+")
 _NUMBERING = re.compile(f"({SLOT.pattern})(?=[.)]|{SLOT.pattern})")
 # Where Markdown reads words otherwise than as words: references, autolinks, entities.
 _TREACHEROUS = re.compile(rf"\]:|<|&#?\w*{SLOT.pattern}")
+# A backslash before a value would take the place of the one that the value begins with.
+_BACKSLASH = re.compile(rf"(?<!\\)((?:\\\\)*)\\(?={SLOT.pattern})")
+_CODE = re.compile(r"<code[^>]*>.*?</code>", re.DOTALL)
+_BACKSLASHED = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 
 class RenderingFailed(Refusal):
@@ -137,6 +141,7 @@ def _text(page: str, said: Sequence[str]) -> str:
 
 def _html(page: str, said: Sequence[str]) -> str:
     words = [_WHITE.sub(" ", each) for each in said]
+    page = _BACKSLASH.sub(r"\1\\\\", page)
     numbering = {_number(slot) for slot in _NUMBERING.findall(page)}
     # What is at its ends like a letter can stand wherever a letter can.
     kept = {
@@ -160,13 +165,17 @@ def _html(page: str, said: Sequence[str]) -> str:
 def _html_of(shape: str) -> str | None:
     """The HTML of a page with slots; None where a slot stands for more than a word."""
     html = _marked_down(shape)
-    if _TREACHEROUS.search(shape) or "<code" in html:
+    if _TREACHEROUS.search(shape):
         return None
     return html if SLOT.findall(html) == SLOT.findall(shape) else None
 
 
 def _marked_down(page: str) -> str:
-    return str(_markdown.render(page))
+    html = str(_markdown.render(page))
+    # In code a backslash is a backslash: those that values were given go again.
+    return (
+        _CODE.sub(lambda code: _BACKSLASHED.sub(r"\1", code[0]), html) if "<code" in html else html
+    )
 
 
 def _escaped(word: str) -> str:

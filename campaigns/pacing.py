@@ -9,8 +9,10 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from campaigns.channels.contract import Result
 from campaigns.models import ChannelState, Delivery
@@ -41,6 +43,20 @@ def allowance(*, channel: str, most: int, now: datetime) -> int:
         rate = ChannelState.objects.select_for_update().get(channel=channel).max_per_minute
         most = min(most, max(0, rate - _taken(channel, now=now))) if rate else most
     return most
+
+
+def occupy(*, channel: str, is_held: bool = False) -> bool:
+    """Take a channel for sending what is due, for as long as a lease lasts; False where somebody
+    else has it. Whoever goes on for those who took it (`is_held`) takes it for longer."""
+    free = Q() if is_held else Q(busy_until__isnull=True) | Q(busy_until__lte=Now())
+    lease = timedelta(seconds=settings.DELIVERY_LEASE_SECONDS)
+    rows = ChannelState.objects.filter(free, channel=channel)
+    return bool(rows.update(busy_until=Now() + lease))
+
+
+def vacate(*, channel: str) -> None:
+    """Nothing is due: let whoever comes next look."""
+    ChannelState.objects.filter(channel=channel).update(busy_until=None)
 
 
 def note(*, channel: str, results: Collection[Result], now: datetime) -> None:

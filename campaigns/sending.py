@@ -37,11 +37,16 @@ class Sent:
 
 
 def send_due(
-    *, channel: str, now: datetime, limit: int = BATCH, carrier: Carrier | None = None
+    *,
+    channel: str,
+    now: datetime,
+    limit: int = BATCH,
+    latest_first: bool = False,
+    carrier: Carrier | None = None,
 ) -> Sent:
     """Claim one batch of a channel's due deliveries and send what the gate lets through;
     `carrier` instead of the channel's own when nothing is to leave."""
-    batch = claim(channel=channel, now=now, limit=limit)
+    batch = claim(channel=channel, now=now, limit=limit, latest_first=latest_first)
     if not batch:
         return Sent()
     gifts.promise(batch, now=now)
@@ -71,15 +76,15 @@ def send_due(
     return Sent(len(batch), results.count(Result.SENT))
 
 
-def claim(*, channel: str, now: datetime, limit: int) -> list[Delivery]:
-    """Take due deliveries of live campaigns for this worker, for as long as the lease lasts; none
-    while the channel's provider fails, no more than its rate allows."""
+def claim(*, channel: str, now: datetime, limit: int, latest_first: bool = False) -> list[Delivery]:
+    """Take due deliveries of live campaigns for this worker, for as long as the lease lasts, the
+    longest due first; none while the channel's provider fails, no more than its rate allows."""
     with transaction.atomic(), connection.cursor() as cursor:
         most = pacing.allowance(channel=channel, most=limit, now=now)
         if not most:
             return []
         cursor.execute(
-            _CLAIM,
+            _CLAIM.format(order="d.due_at DESC" if latest_first else "d.due_at, d.value DESC"),
             {
                 "channel": channel,
                 "now": now,
@@ -90,16 +95,6 @@ def claim(*, channel: str, now: datetime, limit: int) -> list[Delivery]:
         ids = [row[0] for row in cursor.fetchall()]
     rows = Delivery.objects.filter(pk__in=ids).select_related("journey")
     return _with_their_campaign(sorted(rows, key=lambda d: (d.due_at, -d.value, d.pk)))
-
-
-def senders(*, channel: str) -> int:
-    """How many batches of a channel are under way."""
-    under_way = Delivery.objects.filter(
-        state__in=(Delivery.State.CLAIMED, Delivery.State.SENDING),
-        leased_until__isnull=False,
-        channel=channel,
-    )
-    return under_way.values("lease").distinct().count()
 
 
 def reap() -> int:
@@ -232,7 +227,7 @@ due AS MATERIALIZED (
     SELECT d.id FROM campaigns_delivery d
      WHERE d.state = 'planned' AND d.channel = %(channel)s AND d.due_at <= %(now)s
        AND d.campaign_id = ANY(ARRAY(SELECT id FROM campaigns_campaign WHERE state = 'live'))
-     ORDER BY d.due_at, d.value DESC
+     ORDER BY {order}
      LIMIT %(n)s FOR UPDATE SKIP LOCKED
 )
 UPDATE campaigns_delivery d

@@ -1,10 +1,11 @@
 """How the clock gets in. Each task asks what is due and stops when nothing is.
 
-What is more than a task's share goes on in a task of its own, behind whatever waits meanwhile: a
-million messages do not wait for a tick each time, and a greeting does not wait for a million.
+Sending has a queue of its own: a greeting is answered beside a million messages. What is more than
+a task's share goes on in a task of its own, a few of them for each channel, behind whatever waits
+there for other channels.
 """
 
-from collections.abc import Callable
+import time
 
 from celery import shared_task
 from django.conf import settings
@@ -12,34 +13,35 @@ from django.utils import timezone
 
 from campaigns import (
     arbitration,
-    arrivals,
     gifts,
     journeys,
     learning,
+    pacing,
     planning,
     sending,
     tasks_for_people,
     triggers,
 )
 
-# A task gives way to others after so many batches.
+# A task gives way to others after so many batches; whatever is left is due at the next tick.
 BATCHES = 10
-# Later than this the clock has asked anyway.
-AGAIN_WITHIN_S = 60
-
-
-def _drains(do: Callable[[], object]) -> bool:
-    """Do batch after batch until nothing is left; False when a task's share was not enough."""
-    return not all(do() for _ in range(BATCHES))
+# Sending gives way after so long; later than so many seconds the clock has asked again.
+SHARE_S, AGAIN_WITHIN_S = 2.0, 60
 
 
 @shared_task
 def answer() -> None:
-    """Answer interactions, and send at once what that planned."""
-    if not _drains(lambda: triggers.answer(now=timezone.now())):
-        answer.apply_async(expires=AGAIN_WITHIN_S)
-    for channel in sending.CHANNELS:
-        send(channel)
+    """Answer interactions, and send at once as many messages as that may have planned, the latest
+    first: they do not wait behind what else is due."""
+    for _ in range(BATCHES):
+        now = timezone.now()
+        answered = triggers.answer(now=now)
+        if not answered:
+            break
+        for channel in sending.CHANNELS:
+            sending.send_due(
+                channel=channel, now=now, limit=min(answered, sending.BATCH), latest_first=True
+            )
 
 
 @shared_task
@@ -55,23 +57,36 @@ def learn() -> None:
 
 @shared_task
 def advance() -> None:
-    """Plan the next steps of journeys, and send at once what that planned."""
-    if not _drains(lambda: journeys.advance(now=timezone.now())):
-        advance.apply_async(expires=AGAIN_WITHIN_S)
+    """Plan the next steps of journeys."""
+    for _ in range(BATCHES):
+        if not journeys.advance(now=timezone.now()):
+            break
 
 
 @shared_task
-def arrive() -> None:
-    arrivals.note(now=timezone.now())
-
-
-@shared_task
-def send(channel: str) -> None:
-    """Send what is due on a channel, unless enough others are at it."""
-    if sending.senders(channel=channel) >= settings.SENDERS:
+def send(channel: str, goes_on: bool = False) -> None:
+    """Send what is due on a channel. Where that takes longer than a task's share, a few tasks that
+    go on share the rest; the clock begins none as long as they do."""
+    if not pacing.occupy(channel=channel, is_held=goes_on):
         return
-    if not _drains(lambda: sending.send_due(channel=channel, now=timezone.now()).claimed):
-        send.apply_async((channel,), expires=AGAIN_WITHIN_S)
+    has_more = False
+    try:
+        has_more = _send_a_share(channel)
+    finally:
+        if not has_more:
+            pacing.vacate(channel=channel)
+    if has_more:
+        for _ in range(1 if goes_on else settings.SENDERS):
+            send.apply_async((channel, True), expires=AGAIN_WITHIN_S)
+
+
+def _send_a_share(channel: str) -> bool:
+    """Send for as long as a task may; True where more may be due."""
+    end = time.monotonic() + SHARE_S
+    while sending.send_due(channel=channel, now=timezone.now()).claimed:
+        if time.monotonic() > end:
+            return True
+    return False
 
 
 @shared_task

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Queue
 
 from config import embedded, logs
 from config.admin import look
@@ -283,8 +284,8 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Cairn <hello@cairn.e
 DELIVERY_LEASE_SECONDS = env.int("DELIVERY_LEASE_SECONDS", default=60)
 # True only for a provider that drops a second message with the same Message-ID.
 EMAIL_PROVIDER_DEDUPLICATES = env.bool("EMAIL_PROVIDER_DEDUPLICATES", default=False)
-# So many workers send on one channel side by side.
-SENDERS = env.int("SENDERS", default=4)
+# So many tasks share a backlog of one channel.
+SENDERS = env.int("SENDERS", default=2)
 # So many messages are at risk together: in doubt, and not sent again, if their worker is killed.
 EMAIL_CHUNK = env.int("EMAIL_CHUNK", default=10)
 FIREBASE_CREDENTIALS = env.str("FIREBASE_CREDENTIALS", default="")
@@ -336,6 +337,9 @@ if CELERY_BROKER_URL == "filesystem://":
         "control_folder": str(STATE_DIR / "broker-control"),
         "polling_interval": 0.1,
     }
+# Whoever works takes from both in turn, so that neither waits for all of the other.
+CELERY_TASK_QUEUES = (Queue("celery"), Queue("sending"))
+CELERY_TASK_ROUTES = {"campaigns.tasks.send": {"queue": "sending"}}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

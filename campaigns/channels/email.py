@@ -64,10 +64,18 @@ class Email:
     def send(self, messages: Sequence[Message], *, now: datetime) -> list[Outcome]:
         return [self._send(message, now=now) for message in messages]
 
+    def _reconnect(self, line: Line) -> None:
+        """Some servers take so many messages and hang up. One that falls silent is left alone:
+        what follows waits for a better time."""
+        if line.is_closed and not line.is_silent:
+            line.is_silent = True  # Until it answers.
+            self.open()
+
     def _send(self, message: Message, *, now: datetime) -> Outcome:
         try:
             mail = build(message, now=now)
             if self._line is not None:
+                self._reconnect(self._line)
                 self._line.send(mail)
             else:
                 mail.connection = self._connection
@@ -75,8 +83,12 @@ class Email:
         except (smtplib.SMTPRecipientsRefused, AnymailRecipientsRefused) as error:
             return Outcome(message, _refusal(error), str(error)[:200], _says_nobody(error))
         except smtplib.SMTPResponseException as error:
-            permanent = 500 <= error.smtp_code < 600
-            return Outcome(message, Result.REFUSED if permanent else Result.RETRY, str(error)[:200])
+            # Before the text it says nothing of this message: no sender may send, or not so many.
+            is_of_message = self._line is None or self._line.may_have_left
+            is_final = is_of_message and 500 <= error.smtp_code < 600
+            return Outcome(message, Result.REFUSED if is_final else Result.RETRY, str(error)[:200])
+        except Unreachable as error:
+            return Outcome(message, Result.RETRY, str(error)[:200])
         except (OSError, AnymailError) as error:
             # What an HTTP provider took in before the line broke, nobody can see from here.
             may_have_left = self._line is None or self._line.may_have_left

@@ -17,12 +17,17 @@ _YES = ({250}, {250, 251}, {354})
 
 
 class Line:
-    """The connection, and whether the text of the last message may have left: a refusal before
-    that is no doubt."""
+    """The connection; whether the text of the last message may have left, for a refusal before that
+    is no doubt; and whether the server fell silent."""
 
     def __init__(self, smtp: smtplib.SMTP) -> None:
         self._smtp = smtp
         self.may_have_left = False
+        self.is_silent = False
+
+    @property
+    def is_closed(self) -> bool:
+        return self._smtp.sock is None
 
     def send(self, mail: EmailMultiAlternatives) -> None:
         """Send a mail to its one recipient.
@@ -69,8 +74,12 @@ class Line:
     def _told(self, text: bytes) -> Reply:
         # A line that begins with a dot gets a second one: a dot alone ends the text.
         dotted = text.replace(b"\r\n.", b"\r\n..")
-        self._smtp.send(dotted + b".\r\n")
-        return self._smtp.getreply()
+        try:
+            self._smtp.send(dotted + b".\r\n")
+            return self._smtp.getreply()
+        except smtplib.SMTPServerDisconnected:
+            self.is_silent = True
+            raise
 
     def _give_up(self, said: list[Reply], refused: int, *, recipient: str) -> None:
         """Say which command was refused, and leave the connection fit for the next message."""

@@ -30,6 +30,9 @@ class ChannelState(models.Model):
     open_until = models.DateTimeField(
         null=True, editable=False, help_text="Until then nothing is tried; empty: all is well."
     )
+    busy_until = models.DateTimeField(
+        null=True, editable=False, help_text="Until then somebody sends what is due."
+    )
 
     class Meta:
         verbose_name = "channel"

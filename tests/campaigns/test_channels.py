@@ -4,6 +4,7 @@ import json
 import smtplib
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +31,8 @@ class Server:
         self.answers = {"": "220 hi", "DATA": "354 go", "TEXT": "250 ok", "QUIT": "221 bye"}
         self.answers |= answers  # type: ignore[arg-type]
         self.texts = 0
+        self.takes = 1_000_000
+        self.farewell: str | None = None
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = self._listening.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
@@ -47,9 +50,11 @@ class Server:
                 self._talk(lines)
 
     def _talk(self, lines: Any) -> None:
-        word, in_text = "", False
+        word, in_text, before = "", False, self.texts
         while True:
             answer = self.answers.get(word, "250 ok")
+            if word == "MAIL" and self.texts - before >= self.takes:
+                answer = self.farewell
             if answer is None:
                 return
             lines.write(f"{answer}\r\n".encode())
@@ -88,7 +93,7 @@ def server(settings: Any) -> Iterator[Callable[..., Server]]:
         ({}, ("sent", "")),
         ({"RCPT": "550 no such user"}, ("failed", "refused")),
         ({"RCPT": "450 mailbox busy"}, ("planned", "")),
-        ({"MAIL": "552 too much"}, ("failed", "refused")),
+        ({"MAIL": "550 you may not send"}, ("planned", "")),
         ({"MAIL": "421 later"}, ("planned", "")),
         ({"DATA": "451 later"}, ("planned", "")),
         ({"TEXT": "554 spam"}, ("failed", "refused")),
@@ -120,6 +125,21 @@ def test_message_that_is_refused_spoils_no_other_of_its_connection(
     scenes.turn()
     assert scenes.fate(first) == ("failed", "refused")
     assert scenes.fate(second) == ("sent", "")
+
+
+@pytest.mark.parametrize("farewell", ["421 enough", None])
+def test_server_that_takes_few_messages_a_connection_gets_the_rest_on_others(
+    farewell: str | None, server: Callable[..., Server]
+) -> None:
+    answering = server()
+    answering.takes, answering.farewell = 2, farewell
+    scenes.readers(7)
+    scenes.planned()
+    scenes.turn()
+    states = Counter(Delivery.objects.values_list("state", flat=True))
+    # The one at whose command the server left tries again later.
+    assert states["sent"] == answering.texts >= 4
+    assert states["sent"] + states["planned"] == 7
 
 
 def test_line_that_is_a_dot_does_not_end_the_text(server: Callable[..., Server]) -> None:

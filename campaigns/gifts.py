@@ -113,12 +113,11 @@ def _give_points(cleared: Sequence[Delivery], *, now: datetime) -> None:
 
 
 def _in_vain() -> QuerySet[PointsGift]:
-    """Points of messages that came to nothing, as they stand in `delivery_charged_in_vain`; what
-    was sent again in doubt may have arrived before."""
+    """Points of messages that came to nothing, as they stand in `delivery_charged_in_vain`."""
     return PointsGift.objects.filter(
         taken_back_at=None,
         delivery__is_charged=True,
-        delivery__resends=0,
+        delivery__may_have_arrived=False,
         delivery__state__in=LOST,
         delivery__campaign__in=Step.every.filter(points__gt=0).values("campaign"),
     )
@@ -130,5 +129,5 @@ UPDATE loyalty_voucher v
   FROM campaigns_gift g JOIN campaigns_delivery d ON d.id = g.delivery_id
  WHERE v.id = g.voucher_id AND v.issued_at > %(since)s
    AND v.cancelled_at IS NULL AND v.used = 0 AND v.held = 0
-   AND d.state IN ('failed', 'objected', 'expired')
+   AND d.state IN ('failed', 'objected', 'expired') AND NOT d.may_have_arrived
 """

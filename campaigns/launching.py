@@ -16,6 +16,8 @@ from campaigns import (
 from campaigns.models import Campaign, Link
 from campaigns.tracking import is_web_address
 from config.errors import Invalid, NotFound, Refusal
+from loyalty.models import PointsPolicy
+from members import ownership
 from members.models import Programme, User
 
 
@@ -30,8 +32,8 @@ def launch(*, code: str, by: User | None, now: datetime) -> Campaign:
     """Make a draft live: from now on its moments are planned and its messages go out. Of a
     launched campaign with a draft, the next version comes into force.
 
-    A campaign to more members than one person may reach alone is asked for by the first who calls
-    this (it stays a draft, with `asked_at`) and launched by a second one.
+    A campaign to more members than one person may reach alone, or with more points, is asked for by
+    the first who calls this (it stays a draft, with `asked_at`) and launched by a second one.
     """
     with transaction.atomic():
         campaign = draft = _locked(code)
@@ -41,7 +43,7 @@ def launch(*, code: str, by: User | None, now: datetime) -> Campaign:
             draft = _next_version(campaign)
         soundness.check(draft, now=now)
         _check_order(draft)
-        if _takes_two(draft, now=now) and not _is_second(draft, by=by, now=now):
+        if _takes_two(draft, by=by, now=now) and not _is_second(draft, by=by, now=now):
             return draft
         said = files.digest(draft)
         if draft.pk != campaign.pk:
@@ -72,11 +74,20 @@ def _next_version(campaign: Campaign) -> Campaign:
     return draft
 
 
-def _takes_two(draft: Campaign, *, now: datetime) -> bool:
+def _takes_two(draft: Campaign, *, by: User | None, now: datetime) -> bool:
+    """Whether it reaches more members than one person may alone, or gives more points than one
+    may give by hand in a day, or perhaps to that person."""
     most = Programme.objects.get().launch_alone_up_to
-    if most is None:
+    points = sum(step.points for step in draft.steps.all())
+    if most is None and not points:
         return False
-    return audiences.members(draft.audience.definition, at=now).count() > most
+    many = audiences.members(draft.audience.definition, at=now).count()
+    if most is not None and many > most:
+        return True
+    if not points:
+        return False
+    allowed = PointsPolicy.objects.get().grants_a_day
+    return many * points > allowed or (by is not None and ownership.has_one(user=by))
 
 
 def _is_second(draft: Campaign, *, by: User | None, now: datetime) -> bool:
@@ -88,7 +99,10 @@ def _is_second(draft: Campaign, *, by: User | None, now: datetime) -> bool:
         draft.save(update_fields=["asked_at", "asked_by", "asked_for"])
         return False
     if draft.asked_by == by:
-        raise NotLaunchable("This many members take a second person: somebody else launches it.")
+        raise NotLaunchable(
+            "So many members, or points, take a second person: somebody else launches it. How many"
+            " one person may launch alone stands in Programme and in Points policy."
+        )
     return True
 
 

@@ -43,6 +43,8 @@ class Message:
     subject: str
     text: str
     html: str
+    # Where the first link leads, if the template has one; no value may lead anywhere.
+    link: str
     has_picture: bool
     programme: Programme
 
@@ -157,12 +159,15 @@ def render(
     def linked_up(part: str) -> str:
         return _MARKED.sub(lambda mark: addresses.get(int(mark[1]), mark[0]), part)
 
+    first = _LINK.search(variant.body)
+    link = tracked.get(first[1], first[1]) if first else ""
     return Message(
         delivery=delivery,
         member=delivery.member,
         subject=filling.line(variant.subject, values),
         text=linked_up(said.text).strip(),
         html=linked_up(said.html),
+        link="" if "{" in link else link,
         has_picture=bool(variant.image),
         programme=programme,
     )

@@ -215,7 +215,7 @@ def _send_chunks(carrier: Carrier, messages: Sequence[Message], *, now: datetime
         outcomes = carrier.send([m for m in chunk if m.delivery.pk in ours], now=now)
         sent = [o.message.delivery.pk for o in outcomes if o.result is Result.SENT]
         results += [outcome.result for outcome in outcomes]
-        settling.record_failures(outcomes, now=now)
+        settling.record_failures(outcomes, is_harmless=carrier.resends_in_doubt, now=now)
     if messages:
         settling.settle(sent, messages[0].delivery.lease, state=Delivery.State.SENT)
     return results
@@ -261,6 +261,7 @@ WITH dead AS MATERIALIZED (
        SET state = CASE WHEN is_harmless OR may_double THEN 'planned' ELSE 'unknown' END,
            reason = CASE WHEN is_harmless OR may_double THEN '' ELSE 'in_doubt' END,
            sent_at = CASE WHEN is_harmless OR may_double THEN NULL ELSE d.sent_at END,
+           may_have_arrived = d.may_have_arrived OR d.state = 'sending',
            resends = d.resends + CASE WHEN is_harmless THEN 0 WHEN may_double THEN 1 ELSE 0 END,
            lease = NULL, leased_until = NULL
       FROM dead WHERE d.id = dead.id

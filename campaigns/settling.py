@@ -52,8 +52,9 @@ def advance(sent: Sequence[int], chunk: Sequence[Message]) -> set[int]:
         return {pk for pk, state in cursor.fetchall() if state == Delivery.State.SENDING}
 
 
-def record_failures(outcomes: Sequence[Outcome], *, now: datetime) -> None:
-    """Record whatever was not sent."""
+def record_failures(outcomes: Sequence[Outcome], *, is_harmless: bool, now: datetime) -> None:
+    """Record whatever was not sent; `is_harmless`: a second one is dropped, so that what is in
+    doubt is sent again."""
     failed = [outcome for outcome in outcomes if outcome.result is not Result.SENT]
     for outcome in failed:
         log.info(
@@ -73,14 +74,18 @@ def record_failures(outcomes: Sequence[Outcome], *, now: datetime) -> None:
         )
         _strike_off([o for o in failed if o.is_nobody], now=now)
         retry([o.message.delivery for o in failed if o.result is Result.RETRY], lease, now=now)
-        _doubt([o.message.delivery for o in failed if o.result is Result.IN_DOUBT], lease, now=now)
+        doubtful = [o.message.delivery for o in failed if o.result is Result.IN_DOUBT]
+        for delivery in doubtful:
+            delivery.may_have_arrived = True
+        settle_doubt = retry if is_harmless else _doubt
+        settle_doubt(doubtful, lease, now=now)
 
 
 def retry(deliveries: Sequence[Delivery], lease: int | None, *, now: datetime) -> None:
     """Try later, with growing pauses; after the last try the delivery has failed, unless an
     earlier one may have arrived."""
     for delivery in deliveries:
-        if delivery.tries >= MOST_TRIES and delivery.resends:
+        if delivery.tries >= MOST_TRIES and delivery.may_have_arrived:
             _give_up(delivery, lease)
         elif delivery.tries >= MOST_TRIES:
             settle(
@@ -92,7 +97,14 @@ def retry(deliveries: Sequence[Delivery], lease: int | None, *, now: datetime) -
             )
         else:
             due_at = now + FIRST_RETRY * 2 ** (delivery.tries - 1)
-            settle([delivery.pk], lease, state=Delivery.State.PLANNED, due_at=due_at, sent_at=None)
+            settle(
+                [delivery.pk],
+                lease,
+                state=Delivery.State.PLANNED,
+                due_at=due_at,
+                sent_at=None,
+                may_have_arrived=delivery.may_have_arrived,
+            )
 
 
 def put_off(ids: Sequence[int], lease: int | None, *, now: datetime) -> None:
@@ -118,6 +130,7 @@ def _doubt(deliveries: Sequence[Delivery], lease: int | None, *, now: datetime) 
                 due_at=now + FIRST_RETRY,
                 sent_at=None,
                 resends=F("resends") + 1,
+                may_have_arrived=True,
             )
         else:
             _give_up(delivery, lease)

@@ -13,7 +13,7 @@ class Result(Enum):
     SENT = "sent"
     REFUSED = "refused"  # For good: another try cannot help.
     RETRY = "retry"  # Not now: try later.
-    IN_DOUBT = "in doubt"  # It may have gone out, and a second one would be a double.
+    IN_DOUBT = "in doubt"  # It may have gone out.
 
 
 @dataclass(frozen=True, slots=True)

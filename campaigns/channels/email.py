@@ -93,8 +93,8 @@ class Email:
             # What an HTTP provider took in before the line broke, nobody can see from here.
             may_have_left = self._line is None or self._line.may_have_left
             is_in_doubt = may_have_left and isinstance(error, OSError)
-            doubles = is_in_doubt and not self.resends_in_doubt
-            return Outcome(message, Result.IN_DOUBT if doubles else Result.RETRY, str(error)[:200])
+            result = Result.IN_DOUBT if is_in_doubt else Result.RETRY
+            return Outcome(message, result, str(error)[:200])
         except ValueError as error:  # A header or an address that cannot be written.
             return Outcome(message, Result.REFUSED, str(error)[:200])
         return Outcome(message, Result.SENT)

@@ -59,7 +59,7 @@ class Push:
             _log(message, apps, now=now)
             return Outcome(message, Result.SENT, "logged, no provider is set")
         results = [*answers, *(self._send_to(message, app, now=now) for app in apps)]
-        for result in (Result.SENT, Result.RETRY):
+        for result in (Result.SENT, Result.IN_DOUBT, Result.RETRY):
             if result in results:
                 return Outcome(message, result)
         return Outcome(message, Result.REFUSED, "every device refused")
@@ -83,7 +83,7 @@ class Push:
             return Result.REFUSED
         except Exception:  # The SDK wraps network errors in many classes.
             log.exception("push_failed", delivery=message.delivery.pk)
-            return Result.RETRY
+            return Result.IN_DOUBT
         return Result.SENT
 
 

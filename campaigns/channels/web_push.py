@@ -69,7 +69,7 @@ def send(pairs: Sequence[tuple[Message, Device]], *, now: datetime) -> list[Verd
 def payload(message: Message) -> bytes:
     """What the app's service worker gets, in JSON: `title`, `body` (no Markdown), `url` of the
     first link, `tag` and `delivery`. The body is as long as there is room."""
-    url = plain.first_address(message.text)
+    url = message.link
     said = {
         "title": message.subject,
         "url": url if len(json.dumps(url)) <= LONGEST_URL else "",
@@ -157,7 +157,9 @@ def _posted(letter: _Letter | None, silences: Counter[str]) -> Verdict:
 def judged(status: int | None) -> Verdict:
     """What a push service's answer means. None is no answer: the message may have arrived, and
     sending it again replaces it there."""
-    if status is None or status in LATER or status >= 500:
+    if status is None:
+        return Verdict(Result.IN_DOUBT)
+    if status in LATER or status >= 500:
         return Verdict(Result.RETRY)
     if 200 <= status < 300:
         return Verdict(Result.SENT)

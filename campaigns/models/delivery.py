@@ -89,6 +89,9 @@ class Delivery(models.Model):
         db_default=False,
         help_text="Its campaign's budget was charged: once, however often it is tried.",
     )
+    may_have_arrived = models.BooleanField(
+        db_default=False, help_text="An earlier try ended in doubt."
+    )
     sent_at = models.DateTimeField(
         null=True, help_text="Set when cleared to go: from then on it counts against the caps."
     )

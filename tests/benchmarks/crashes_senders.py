@@ -149,9 +149,9 @@ def set_trap(account: Path, kind: Kind, trap: Trap) -> None:
     )
     claim, advance, settle = sending.claim, settling.advance, settling.settle
 
-    def trapped_claim(*, channel: str, now: datetime, limit: int) -> list[Delivery]:
+    def trapped_claim(**asked: Any) -> list[Delivery]:
         trap.reach("before the claim")
-        batch = claim(channel=channel, now=now, limit=limit)
+        batch = claim(**asked)
         if batch:
             trap.reach("after the claim")
         return batch

@@ -52,7 +52,7 @@ class Server:
     def _talk(self, lines: Any) -> None:
         word, in_text, before = "", False, self.texts
         while True:
-            answer = self.answers.get(word, "250 ok")
+            answer: str | None = self.answers.get(word, "250 ok")
             if word == "MAIL" and self.texts - before >= self.takes:
                 answer = self.farewell
             if answer is None:

@@ -177,3 +177,27 @@ def test_resume_sends_nothing_that_is_too_old(mailoutbox: list[Any]) -> None:
     launching.resume(code="news", now=DUE + timedelta(days=3))
     scenes.turn(DUE + timedelta(days=3))
     assert (scenes.fate(member), mailoutbox) == (("expired", "late"), [])
+
+
+def test_campaign_that_gives_more_points_than_a_day_allows_takes_two() -> None:
+    scenes.readers(11)
+    scenes.draft("gift", points=50)
+    first, second = (User.objects.create_user(f"{name}@example.com") for name in "ab")
+    assert launching.launch(code="gift", by=first, now=NOW).state == "draft"
+    with pytest.raises(launching.NotLaunchable, match="second person"):
+        launching.launch(code="gift", by=first, now=NOW)
+    assert launching.launch(code="gift", by=second, now=NOW).state == "live"
+
+
+def test_campaign_that_gives_as_many_points_as_a_day_allows_takes_one() -> None:
+    scenes.readers(10)
+    scenes.draft("gift", points=50)
+    by = User.objects.create_user("a@example.com")
+    assert launching.launch(code="gift", by=by, now=NOW).state == "live"
+
+
+def test_member_of_the_staff_gives_nobody_points_alone() -> None:
+    factories.member(email="a@example.com")
+    scenes.draft("gift", points=1)
+    by = User.objects.create_user("a@example.com")
+    assert launching.launch(code="gift", by=by, now=NOW).state == "draft"

@@ -5,10 +5,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from campaigns import costs, files, gifts, preflight, sending, simulating
+from campaigns import costs, files, gifts, preflight, rendering, sending, settling, simulating
 from campaigns.channels.contract import Result, Unreachable
 from campaigns.models import (
     Campaign,
@@ -37,6 +38,7 @@ TEXT = {**scenes.VARIANT, "body": "{{ gift.points }} points for you, {{ member.p
 
 
 def planned(**said: Any) -> Campaign:
+    PointsPolicy.objects.update(grants_a_day=10**6)  # One person may launch it.
     return scenes.planned(**{"variants": [TEXT], "points": 50, **said})
 
 
@@ -200,6 +202,23 @@ def test_points_of_a_message_in_doubt_stay() -> None:
     sending.send_due(channel="email", now=DUE, carrier=Post(Result.IN_DOUBT))
     assert gifts.take_back(now=DUE + MINUTE) == 0
     assert (scenes.fate(member), balance(member)) == (("unknown", "in_doubt"), 50)
+
+
+def test_points_of_a_message_that_was_being_sent_when_its_worker_died_stay(settings: Any) -> None:
+    settings.DELIVERY_LEASE_SECONDS = 0
+    member = scenes.reader()
+    planned()
+    (row,) = sending.claim(channel="email", now=DUE, limit=1)
+    gifts.promise([row], now=DUE)
+    with transaction.atomic():
+        (cleared,) = sending._gate([row], now=DUE)
+    (message,), _ = rendering.render_batch([cleared], now=DUE)
+    assert settling.advance([], [message]) == {row.pk}
+    settings.EMAIL_PROVIDER_DEDUPLICATES = True
+    assert sending.reap() == 1
+    sending.send_due(channel="email", now=DUE, carrier=Post(Result.REFUSED))
+    assert gifts.take_back(now=DUE + DAY) == 0
+    assert (scenes.fate(member), balance(member)) == (("failed", "refused"), 50)
 
 
 def test_points_of_a_service_message_that_may_have_arrived_stay() -> None:

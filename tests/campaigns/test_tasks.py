@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from campaigns import sending, tasks
-from campaigns.models import Delivery
+from campaigns import pacing, sending, tasks
+from campaigns.models import Campaign, Delivery, InboxMessage
+from members import interactions
 from tests import processes
 from tests.campaigns import scenes
-from tests.campaigns.scenes import DUE
 
 POKE = """
 import sys
@@ -30,7 +30,7 @@ def due_by_the_real_clock() -> datetime:
 
 @pytest.mark.django_db(transaction=True)
 def test_more_than_a_tasks_share_is_sent_without_another_tick(tmp_path: Path) -> None:
-    many = tasks.BATCHES * sending.BATCH + 1
+    many = 5_000  # Two seconds' work and more.
     scenes.readers(many)
     due_by_the_real_clock()
     with (
@@ -42,23 +42,53 @@ def test_more_than_a_tasks_share_is_sent_without_another_tick(tmp_path: Path) ->
 
 
 @pytest.mark.django_db
-def test_senders_of_a_channel_are_no_more_than_allowed(settings: Any) -> None:
+def test_task_of_the_clock_leaves_a_channel_to_those_who_have_it() -> None:
     scenes.readers(3)
-    now = due_by_the_real_clock()
-    sending.claim(channel="inbox", now=now, limit=1)
-    settings.SENDERS = 1
+    due_by_the_real_clock()
+    assert pacing.occupy(channel="inbox")
     tasks.send("inbox")
-    assert Delivery.objects.filter(state="planned").count() == 2
-    settings.SENDERS = 2
-    tasks.send("inbox")
-    assert not Delivery.objects.filter(state="planned").exists()
+    assert Delivery.objects.filter(state="planned").count() == 3
+    tasks.send("inbox", goes_on=True)
+    assert Delivery.objects.filter(state="sent").count() == 3
 
 
 @pytest.mark.django_db
-def test_batches_under_way_are_counted_by_channel() -> None:
-    scenes.readers(3)
-    scenes.planned(channels=("inbox",))
-    for _ in range(2):
-        sending.claim(channel="inbox", now=DUE, limit=1)
-    assert sending.senders(channel="inbox") == 2
-    assert sending.senders(channel="email") == 0
+def test_channel_is_free_again_when_nothing_is_due() -> None:
+    tasks.send("inbox")
+    assert pacing.occupy(channel="inbox")
+    assert not pacing.occupy(channel="inbox")
+    pacing.vacate(channel="inbox")
+    assert pacing.occupy(channel="inbox")
+
+
+@pytest.mark.django_db
+def test_channel_of_a_task_that_failed_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**asked: Any) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(sending, "send_due", fail)
+    with pytest.raises(OSError, match="disk"):
+        tasks.send("inbox")
+    assert pacing.occupy(channel="inbox")
+
+
+@pytest.mark.django_db
+def test_channel_of_a_task_that_died_is_free_after_a_lease(settings: Any) -> None:
+    settings.DELIVERY_LEASE_SECONDS = 0
+    assert pacing.occupy(channel="inbox")
+    assert pacing.occupy(channel="inbox")
+
+
+@pytest.mark.django_db
+def test_answer_does_not_wait_behind_what_else_is_due() -> None:
+    scenes.readers(sending.BATCH + 1)
+    due_by_the_real_clock()
+    member = scenes.reader()
+    entry = {"kind": "interaction", "interaction": "view"}
+    scenes.live("seen", channels=("inbox",), entry=entry, purpose="service")
+    Campaign.objects.filter(code="seen").update(launched_at=timezone.now() - timedelta(hours=1))
+    now = timezone.now()
+    fact = interactions.Fact(member_id=member.pk, kind="view", occurred_at=now, reference="1")
+    interactions.record([fact], now=now)
+    tasks.answer()
+    assert InboxMessage.objects.get().member == member

@@ -142,14 +142,26 @@ def test_text_that_just_fits_is_whole() -> None:
 
 
 def test_longest_title_and_address_leave_room_for_the_text() -> None:
-    message = worded(f"[go](https://a.example/{'x' * 5_000}) " + "y" * 5_000, subject="\x01" * 300)
+    address = f"https://a.example/{'x' * 5_000}"
+    message = worded(f"[go]({address}) " + "y" * 5_000, subject="\x01" * 300, link=address)
     said = web_push.payload(message)
     assert len(said) <= sealing.MOST_BYTES
     assert (json.loads(said)["url"], json.loads(said)["body"][:6]) == ("", "go yyy")
 
 
-def worded(text: str, *, subject: str = "Hello") -> Any:
-    return SimpleNamespace(text=text, subject=subject, delivery=SimpleNamespace(pk=2**62))
+def test_no_name_decides_where_a_push_leads(service: Service) -> None:
+    member, browser = surfer(), service.browser()
+    Member.objects.update(given_name="[Ann](https://evil.example/)")
+    browser.of(member)
+    body = "Hello {{ member.given_name }}, [come in](https://shop.example/)"
+    send(variants=[{"interest": None, "subject": "Hi", "body": body}])
+    url = browser.read(service.body())["url"]
+    assert url.startswith("http://localhost:8000/m/c/")
+
+
+def worded(text: str, *, subject: str = "Hello", link: str = "") -> Any:
+    delivery = SimpleNamespace(pk=2**62)
+    return SimpleNamespace(text=text, subject=subject, link=link, delivery=delivery)
 
 
 # --- What services answer -------------------------------------------------------------------------
@@ -357,7 +369,9 @@ def test_batch_asks_as_often_for_many_as_for_one(
     scenes.planned(channels=("push",))
     rows = Delivery.objects.select_related("campaign", "member")
     messages: list[Any] = [
-        SimpleNamespace(delivery=row, member=row.member, subject="Hi", text="Hi", is_marketing=True)
+        SimpleNamespace(
+            delivery=row, member=row.member, subject="Hi", text="Hi", link="", is_marketing=True
+        )
         for row in rows
     ]
     with django_assert_num_queries(1):

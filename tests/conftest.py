@@ -28,7 +28,8 @@ from tests.staff import SignIn, person
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
-hypothesis.settings.register_profile("cairn", deadline=None, print_blob=True)
+# Where a test says nothing else; most examples are a handful of statements in the database.
+hypothesis.settings.register_profile("cairn", max_examples=50, deadline=None, print_blob=True)
 # On a submission the same examples each time; at home new ones.
 hypothesis.settings.register_profile(
     "ci", hypothesis.settings.get_profile("cairn"), derandomize=True

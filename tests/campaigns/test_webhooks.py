@@ -47,7 +47,7 @@ def sent() -> Delivery:
     """A mail that went to Alex."""
     member = scenes.reader(email="alex@example.com")
     scenes.planned()
-    scenes.turn()
+    scenes.send()
     Delivery.objects.update(sent_at=timezone.now() - timedelta(hours=1))
     return scenes.delivery(member)
 

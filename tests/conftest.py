@@ -114,7 +114,8 @@ def django_db_setup(
             cursor.execute(f'ALTER DATABASE "{made}" SET synchronous_commit = off')
         first_rows.keep()
         connection.close()
-    TransactionTestCase._fixture_teardown = lambda self: first_rows.put_back()
+    # Where Django would truncate.
+    setattr(TransactionTestCase, "_fixture_teardown", lambda self: first_rows.put_back())  # noqa: B010
     yield
     with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
         # A thread that a test left behind is connected, and DROP waits for it for seconds.

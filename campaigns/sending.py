@@ -93,6 +93,8 @@ def claim(*, channel: str, now: datetime, limit: int, latest_first: bool = False
             },
         )
         ids = [row[0] for row in cursor.fetchall()]
+    if not ids:
+        return []
     rows = Delivery.objects.filter(pk__in=ids).select_related("journey")
     return _with_their_campaign(sorted(rows, key=lambda d: (d.due_at, -d.value, d.pk)))
 

@@ -117,7 +117,8 @@ def opened(*, certificate: Path | None = None) -> Iterator[Shop]:
     shop.url = (
         f"http{'s' if certificate else ''}://127.0.0.1:{server.server_address[1]}/cairn?shop=1"
     )
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    # It looks that often whether it is over; the half second of the library is most of a test.
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield shop

@@ -173,8 +173,9 @@ class _Run:
         for tries_left in reversed(range(TRIES)):
             try:
                 with transaction.atomic():
+                    before = statistics.written()
                     outcomes = self.kind.load(items, now=self.now)
-                    written = statistics.written()
+                    written = statistics.written() - before
             except OperationalError as error:
                 if not tries_left or getattr(error.__cause__, "sqlstate", "") not in PASSING:
                     raise

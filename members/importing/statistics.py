@@ -15,7 +15,10 @@ log = structlog.get_logger(__name__)
 
 
 def written() -> Counter[str]:
-    """{table: rows} that this transaction has inserted and updated so far."""
+    """{table: rows} of this transaction so far, and of those before it within the last second.
+
+    What a connection wrote is passed on once a second: whoever asks for less takes the difference.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT relid::regclass::text, n_tup_ins + n_tup_upd FROM pg_stat_xact_user_tables"

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from campaigns.timing import zones
 
 MINUTE = timedelta(minutes=1)
+APART = timedelta(days=4)  # Nobody changes clocks twice within so few.
 
 
 @cache
@@ -17,7 +18,7 @@ def changes() -> list[tuple[str, datetime, timedelta]]:
         zone = ZoneInfo(name)
         at = datetime(2026, 1, 1, tzinfo=UTC)
         while at.year < 2029:
-            early, late = at, at + timedelta(days=1)
+            early, late = at, at + APART
             jump = offset(late, zone) - offset(early, zone)
             if jump:
                 while late - early > MINUTE:
@@ -27,7 +28,7 @@ def changes() -> list[tuple[str, datetime, timedelta]]:
                     else:
                         late = middle
                 found.append((name, late.replace(second=0, microsecond=0), jump))
-            at += timedelta(days=1)
+            at += APART
     return found
 
 

@@ -33,7 +33,7 @@ def member() -> Member:
     member = scenes.reader(email="alex@example.com")
     body = "[go](https://shop.example/boots)"
     scenes.planned(variants=[{**scenes.VARIANT, "body": body}])
-    scenes.turn()
+    scenes.send()
     return member
 
 

@@ -46,7 +46,7 @@ def kim() -> Member:
         email="quuxington@example.com",
     )  # fmt: skip
     scenes.planned()
-    scenes.turn()
+    scenes.send()
     return member
 
 

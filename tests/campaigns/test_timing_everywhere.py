@@ -191,7 +191,7 @@ def campaigns_of(season: Season, dice: random.Random, *, now: datetime) -> Itera
             purpose=purpose,
             entry={"kind": "member_date", "date": "birthday", "local_time": f"{at:%H:%M}"},
             in_quiet_hours="wait",
-            expires_hours=200,
+            expires_hours=400,  # A season is long, and its ticks may all fall into nights.
             now=now,
         )
 

@@ -34,7 +34,7 @@ def hiker() -> Member:
     scenes.did(member, "purchase", "hiking")
     variants = [{**scenes.VARIANT, "interest": i, "body": BODY} for i in ("hiking", None)]
     scenes.planned(variants=[{**each, "image": "trail"} for each in variants])
-    scenes.turn()
+    scenes.send()
     return member
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loyalty import acts, auditing, behaviour, tiers
@@ -170,6 +170,7 @@ def test_value_and_reference_survive(alex: Member) -> None:
         st.tuples(st.integers(0, 2), st.integers(0, 4), st.booleans()), min_size=1, max_size=12
     )
 )
+@settings(max_examples=40)
 def test_however_often_and_in_whatever_order_told_each_act_is_paid_once(
     told: list[tuple[int, int, bool]],
 ) -> None:

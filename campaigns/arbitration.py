@@ -40,7 +40,7 @@ def _arbitrate(cap: ContactCap, *, now: datetime) -> int:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('campaigns.arbitration'))")
         if not cursor.fetchone()[0]:
             return 0
-        cursor.execute("SET LOCAL work_mem = '128MB'")
+        cursor.execute("SET LOCAL work_mem = '32MB'")
         cursor.execute(_ARBITRATE, asked)
         return int(cursor.fetchone()[0])
 

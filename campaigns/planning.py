@@ -1,8 +1,9 @@
 """Planning: who enters a campaign now, in which arm, variant and channel.
 
 One INSERT ... SELECT built from the audience's query makes the journeys and their deliveries, for
-one member or a million. Planning twice is free: a journey is unique per campaign, occurrence and
-member, a delivery per journey, step and channel. What cannot be sent is written with its reason.
+one member or a hundred thousand at a time. Planning twice is free: a journey is unique per
+campaign, occurrence and member, a delivery per journey, step and channel. What cannot be sent is
+written with its reason.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,7 @@ from datetime import date, datetime, timedelta
 import structlog
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
+from django.db.models import Max, Min
 
 from campaigns import audiences, entrants, entries, planning_sql, waits
 from campaigns.models import Campaign, OccasionArea, Step
@@ -22,6 +24,7 @@ from members.models import Member
 LEAD = timedelta(hours=1)
 # How old the moments may be that are planned now: interactions wait two days for an answer.
 BACKLOG = timedelta(days=3)
+CHUNK = 100_000
 
 log = structlog.get_logger(__name__)
 
@@ -102,8 +105,8 @@ def _plan_between(
         if not moments:
             return NOTHING
         if entry["kind"] == "member_date":
-            return _execute(campaign, entrants.anniversary(entry["date"], moments), now=now)
-        return _execute(campaign, entrants.zone(moments), now=now)
+            return _plan_everybody(campaign, entrants.anniversary(entry["date"], moments), now=now)
+        return _plan_everybody(campaign, entrants.zone(moments), now=now)
     areas = OccasionArea.objects.filter(slug=entry["occasion"])
     days = list(areas.order_by().values_list("date", flat=True).distinct())
     total = NOTHING
@@ -114,9 +117,9 @@ def _plan_between(
             year=int(year),
             moments=[moment for moment in moments if moment.occurrence == year],
         )
-        total += _execute(campaign, candidates, now=now)
+        total += _plan_everybody(campaign, candidates, now=now)
     for season in _seasons_ending(campaign, days, after=after, until=until):
-        total += _execute(
+        total += _plan_everybody(
             campaign,
             entrants.dateless(slug=entry["occasion"], year=season, due_at=until),
             now=now,
@@ -136,8 +139,35 @@ def _seasons_ending(
     ]
 
 
-def _execute(campaign: Campaign, candidates: entrants.Sql, *, now: datetime) -> Planned:
+def _plan_everybody(campaign: Campaign, candidates: entrants.Sql, *, now: datetime) -> Planned:
+    """Plan for the whole audience, so many numbers of members at a time: what a database keeps of
+    a statement until its commit does not grow with the programme."""
+    ids = Member.objects.aggregate(first=Min("pk"), last=Max("pk"))
+    total = NOTHING
+    for first in range(ids["first"] or 0, (ids["last"] or 0) + 1, CHUNK):
+        if total.journeys:
+            _settle()
+        total += _execute(campaign, candidates, now=now, among=(first, first + CHUNK - 1))
+    return total
+
+
+def _settle() -> None:
+    """Let the database check now what it keeps until the commit otherwise."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+
+
+def _execute(
+    campaign: Campaign,
+    candidates: entrants.Sql,
+    *,
+    now: datetime,
+    among: tuple[int, int] | None = None,
+) -> Planned:
     members = audiences.members(campaign.audience.definition, at=now).order_by()
+    if among is not None:
+        members = members.filter(pk__range=among)
     try:
         audience, values = members.values("pk", "zone").query.sql_with_params()
     except EmptyResultSet:  # An audience that can have nobody, such as {"any": []}.
@@ -178,8 +208,8 @@ def execute(
     """Plan a step for the journeys of `entered`."""
     statement = planning_sql.statement(step=step, entered=entered, following=following, now=now)
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
-        # A million members are joined and sorted in memory, for this transaction only.
-        cursor.execute("SET LOCAL work_mem = '128MB'")
+        # A chunk of members is joined and sorted in memory, for this transaction only.
+        cursor.execute("SET LOCAL work_mem = '32MB'")
         cursor.execute(statement.text, statement.values)
         journeys, deliveries = cursor.fetchone()
     return Planned(journeys, deliveries)

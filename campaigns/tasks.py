@@ -34,14 +34,19 @@ def answer() -> None:
     """Answer interactions, and send at once as many messages as that may have planned, the latest
     first: they do not wait behind what else is due."""
     for _ in range(BATCHES):
-        now = timezone.now()
-        answered = triggers.answer(now=now)
+        answered = triggers.answer(now=timezone.now())
         if not answered:
             break
         for channel in sending.CHANNELS:
-            sending.send_due(
-                channel=channel, now=now, limit=min(answered, sending.BATCH), latest_first=True
-            )
+            _send_latest(channel, answered)
+
+
+def _send_latest(channel: str, most: int) -> None:
+    for done in range(0, most, sending.BATCH):
+        limit = min(most - done, sending.BATCH)
+        now = timezone.now()
+        if not sending.send_due(channel=channel, now=now, limit=limit, latest_first=True).claimed:
+            return
 
 
 @shared_task

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from campaigns import (
     arbitration,
+    arrivals,
     gifts,
     journeys,
     learning,
@@ -66,6 +67,11 @@ def advance() -> None:
     for _ in range(BATCHES):
         if not journeys.advance(now=timezone.now()):
             break
+
+
+@shared_task
+def arrive() -> None:
+    arrivals.note(now=timezone.now())
 
 
 @shared_task

@@ -9,6 +9,8 @@ from django.utils import timezone
 
 from campaigns import pacing, sending, tasks
 from campaigns.models import Campaign, Delivery, InboxMessage
+from config import nudging
+from config.celery import BEAT_SCHEDULE, app
 from members import interactions
 from tests import processes
 from tests.campaigns import scenes
@@ -39,6 +41,12 @@ def test_more_than_a_tasks_share_is_sent_without_another_tick(tmp_path: Path) ->
     ):
         sent = Delivery.objects.filter(state="sent")
         processes.wait_until(lambda: sent.count() == many, seconds=60, every=0.1)
+
+
+def test_every_task_of_the_schedule_and_of_a_nudge_is_known() -> None:
+    app.loader.import_default_modules()
+    asked = {entry["task"] for entry in BEAT_SCHEDULE.values()} | set(nudging.TASKS.values())
+    assert asked - app.tasks.keys() == set()
 
 
 @pytest.mark.django_db
